@@ -1,0 +1,3 @@
+//! What stands behind the ports: in memory, on one machine, and the vendors.
+
+pub mod http;

@@ -1,0 +1,164 @@
+//! The messages of the two queues: what to sample, and what to replay.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::minute::{Minute, Timestamp};
+use crate::symbol::Symbol;
+
+/// The version of both messages.
+pub const VERSION: u32 = 1;
+
+/// The most symbols in one sample message: a second's worth, five under the provider's 30 calls a second.
+pub const SYMBOLS_A_SAMPLE: usize = 25;
+
+/// The most symbols in one replay task. Each is at least one call, so a task stays within a minute's share.
+pub const SYMBOLS_A_TASK: usize = 25;
+
+/// A message of the live queue: sample these symbols for this minute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// Format version.
+    pub v: u32,
+    /// The minute to sample.
+    pub minute: Minute,
+    /// At most [`SYMBOLS_A_SAMPLE`] of them.
+    pub symbols: Vec<Symbol>,
+}
+
+/// Whether a replay does what it says or only prices it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Tell what would be asked and what it would cost; ask nothing, write nothing.
+    #[default]
+    Plan,
+    /// Do it.
+    Apply,
+}
+
+/// A message of the replay queue, or the payload of a direct invocation: heal these symbols in `[from, to)`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayTask {
+    /// Format version; may be left out of a direct invocation.
+    #[serde(default = "version")]
+    pub v: u32,
+    /// Whose minutes.
+    pub symbols: BTreeSet<Symbol>,
+    /// The first minute.
+    pub from: Minute,
+    /// The minute after the last.
+    pub to: Minute,
+    /// Plan or apply.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Replace present minutes too, as a revision.
+    #[serde(default)]
+    pub force: bool,
+    /// When the task was asked for. Its epoch second is the revision of every correction the task makes, so that a task
+    /// delivered twice corrects alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<Timestamp>,
+}
+
+fn version() -> u32 {
+    VERSION
+}
+
+/// Why a message is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// Not the JSON it should be.
+    #[error("not a message of this queue: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Written by another release.
+    #[error("field `v`: message version {0} is not {VERSION}, the one this release reads")]
+    Version(u32),
+    /// No symbols, or too many.
+    #[error("field `symbols`: 1 to {max} symbols, not {count}")]
+    Symbols {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// A range that holds nothing.
+    #[error("field `from`: `from` must be before `to`: {from} .. {to}")]
+    Reversed {
+        /// The task's `from`.
+        from: Minute,
+        /// The task's `to`.
+        to: Minute,
+    },
+}
+
+impl Sample {
+    /// Reads a message of the live queue.
+    pub fn parse(body: &str) -> Result<Self, TaskError> {
+        let sample: Self = serde_json::from_str(body)?;
+        check(sample.v, sample.symbols.len(), SYMBOLS_A_SAMPLE)?;
+        Ok(sample)
+    }
+}
+
+impl ReplayTask {
+    /// Reads a message of the replay queue or a direct invocation; the latter may name any number of symbols.
+    pub fn parse(body: &str) -> Result<Self, TaskError> {
+        let task: Self = serde_json::from_str(body)?;
+        check(task.v, task.symbols.len(), usize::MAX)?;
+        if task.to <= task.from {
+            return Err(TaskError::Reversed { from: task.from, to: task.to });
+        }
+        Ok(task)
+    }
+}
+
+fn check(v: u32, count: usize, max: usize) -> Result<(), TaskError> {
+    if v != VERSION {
+        return Err(TaskError::Version(v));
+    }
+    if count == 0 || count > max {
+        return Err(TaskError::Symbols { count, max });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Golden messages of version 1.
+    const SAMPLE: &str = r#"{"v":1,"minute":"2026-11-20T14:30:00Z","symbols":["AAPL","MSFT"]}"#;
+    const TASK: &str = r#"{"v":1,"symbols":["AAPL"],"from":"2026-11-20T14:30:00Z","to":"2026-11-20T21:00:00Z","mode":"apply","force":false,"requested_at":"2026-11-20T21:05:00.000Z"}"#;
+
+    #[test]
+    fn the_golden_messages_are_written_and_read() {
+        let sample = Sample::parse(SAMPLE).expect("a sample");
+        assert_eq!(serde_json::to_string(&sample).expect("json"), SAMPLE);
+        let task = ReplayTask::parse(TASK).expect("a task");
+        assert_eq!(serde_json::to_string(&task).expect("json"), TASK);
+    }
+
+    #[test]
+    fn a_direct_invocation_may_leave_out_what_has_a_default() {
+        let task = ReplayTask::parse(r#"{"symbols":["AAPL"],"from":"2026-11-20T14:30:00Z","to":"2026-11-20T21:00:00Z"}"#);
+        let task = task.expect("a task");
+        assert_eq!((task.v, task.mode, task.force, task.requested_at), (1, Mode::Plan, false, None));
+    }
+
+    #[test]
+    fn a_bad_message_names_its_field() {
+        let error = |body: &str| ReplayTask::parse(body).expect_err(body).to_string();
+        assert!(error(&TASK.replace("\"v\":1", "\"v\":9")).contains("field `v`"));
+        assert!(error(&TASK.replace("[\"AAPL\"]", "[]")).contains("field `symbols`"));
+        assert!(error(&TASK.replace("T14:30", "T22:30")).contains("field `from`"));
+        assert!(error(&TASK.replace("apply", "maybe")).contains("maybe"));
+        assert!(error(&TASK.replace("\"force\"", "\"fource\"")).contains("fource"));
+        assert!(Sample::parse(&SAMPLE.replace("14:30:00Z", "14:30:07Z")).is_err());
+        let many = vec!["\"A\""; 26].join(",");
+        assert!(Sample::parse(&SAMPLE.replace("\"AAPL\",\"MSFT\"", &many)).is_err());
+    }
+}

@@ -1,0 +1,53 @@
+//! What could not go its way: rejected input in quarantine, whole batches parked until they can be landed again.
+
+use std::future::Future;
+
+use mendlake_domain::minute::Timestamp;
+
+use crate::error::Result;
+use crate::stream::Batch;
+
+/// Rejected input with its reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// When it was rejected; its date is the folder.
+    pub at: Timestamp,
+    /// Where it came from: `stream`, `finnhub/quote`.
+    pub origin: String,
+    /// What identifies it there, so that the same input is kept once: shard and sequence, or a digest.
+    pub id: String,
+    /// Why.
+    pub reason: String,
+    /// The input, whole.
+    pub input: Vec<u8>,
+}
+
+/// A parked batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// Names it.
+    pub name: String,
+    /// The batch, whole.
+    pub batch: Batch,
+}
+
+/// Quarantine and parking place.
+///
+/// - What was put here survives power loss. Setting the same input aside twice on one day leaves one.
+/// - Parking the same batch twice leaves one.
+pub trait SetAside: Send + Sync {
+    /// Puts rejected input into `quarantine/dt=…/`.
+    fn quarantine(&self, rejected: &Rejected) -> impl Future<Output = Result<()>> + Send;
+
+    /// Everything in quarantine, of every day, oldest first.
+    fn quarantined(&self) -> impl Future<Output = Result<Vec<Rejected>>> + Send;
+
+    /// Parks a batch under `parked/`.
+    fn park(&self, batch: &Batch, reason: &str) -> impl Future<Output = Result<()>> + Send;
+
+    /// The parked batches, oldest first.
+    fn parked(&self) -> impl Future<Output = Result<Vec<Parked>>> + Send;
+
+    /// Takes a parked batch away after it was landed; no error where it is gone already.
+    fn unpark(&self, name: &str) -> impl Future<Output = Result<()>> + Send;
+}
