@@ -5,12 +5,14 @@
 pub mod calendar;
 pub mod candle;
 pub mod coverage;
+pub mod frozen;
 pub mod gap;
 pub mod law;
 pub mod minute;
 pub mod overlay;
 pub mod plan;
 pub mod price;
+pub mod quiet;
 pub mod quote;
 pub mod record;
 pub mod status;
