@@ -15,6 +15,7 @@ pub mod price;
 pub mod quiet;
 pub mod quote;
 pub mod record;
+pub mod settings;
 pub mod status;
 pub mod symbol;
 pub mod task;
