@@ -5,6 +5,7 @@
 pub mod calendar;
 pub mod candle;
 pub mod coverage;
+pub mod digest;
 pub mod frozen;
 pub mod gap;
 pub mod law;
