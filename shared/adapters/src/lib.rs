@@ -1,3 +1,4 @@
 //! What stands behind the ports: in memory, on one machine, and the vendors.
 
+pub mod faulty;
 pub mod http;
