@@ -1,1 +1,3 @@
-//! (being written)
+//! mendlake on one machine.
+
+pub mod engine;
