@@ -17,6 +17,10 @@ pub const READS_APART_MS: i64 = 3_600_000;
 /// Reads closer together than this replace one another in what is kept.
 const READS_KEPT_APART_MS: i64 = 900_000;
 
+/// From so many reads of one source on, a contradiction is kept no longer than its time apart demands: an item has a
+/// bounded size, whatever a provider answers.
+const READS_KEPT: usize = 8;
+
 /// Why a minute is still open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -220,27 +224,34 @@ impl Gap {
         }
     }
 
-    /// Keeps a read: of each source its newest, the newest an hour or more before that, and those between that may yet
-    /// become it.
+    /// Keeps a read: of each source its newest, the newest an hour or more before that, and of those between the ones
+    /// that may yet become it or that have a candle the newest has not. In any order, and as often as it comes.
     pub fn note_read(&mut self, read: Evidence) {
         let same = |kept: &Evidence| kept.source == read.source;
-        let hour_before = self
-            .reads
-            .iter()
-            .filter(|r| same(r) && apart(r, &read))
-            .map(|r| r.read_at)
-            .max();
-        self.reads
-            .retain(|kept| !same(kept) || hour_before.is_none_or(|at| kept.read_at >= at));
-        let newest: Vec<Timestamp> = self.reads.iter().filter(|r| same(r)).map(|r| r.read_at).collect();
-        if let [.., before, last] = newest[..]
-            && last.ms_since(before) < READS_KEPT_APART_MS
-        {
-            self.reads.retain(|kept| !same(kept) || kept.read_at != last);
-        }
-        self.reads.push(read);
+        let mut of_source: Vec<Evidence> = self.reads.extract_if(.., |kept| same(kept)).collect();
+        of_source.retain(|kept| kept.read_at != read.read_at);
+        of_source.push(read);
+        of_source.sort_by_key(|r| r.read_at);
+        self.reads.extend(thinned(of_source));
         self.reads.sort_by_key(|r| r.read_at);
     }
+}
+
+/// What is kept of one source's reads, which come oldest first.
+fn thinned(mut reads: Vec<Evidence>) -> Vec<Evidence> {
+    let Some(newest) = reads.pop() else { return reads };
+    let oldest = reads.iter().rposition(|r| apart(r, &newest)).unwrap_or(0);
+    let mut kept: Vec<Evidence> = Vec::new();
+    for read in reads.into_iter().skip(oldest) {
+        let spaced = |last: &Evidence| read.read_at.ms_since(last.read_at) >= READS_KEPT_APART_MS;
+        // A candle from any read beats its absence in another: what contradicts the newest is not forgotten at once.
+        let contradicts = kept.len() < READS_KEPT && !read.candles.is_subset(&newest.candles);
+        if kept.last().is_none_or(spaced) || contradicts {
+            kept.push(read);
+        }
+    }
+    kept.push(newest);
+    kept
 }
 
 /// Whether `earlier` was read an hour or more before `later`.
