@@ -15,6 +15,9 @@ pub const ASKED_PAST_CLOSE_MIN: i64 = 60;
 /// A session that opens further than this from the previous close had a split or worse: that close is no price of it.
 const PRICE_BREAK: f64 = 0.25;
 
+/// A quarter between two prices in cents is a quarter, though neither is exact in binary.
+const ROUNDING: f64 = 1e-9;
+
 /// How many sessions back a previous close is looked for.
 pub const PREVIOUS_SESSIONS: usize = 5;
 
@@ -256,7 +259,7 @@ fn previous_close(facts: &Facts<'_>) -> Decision {
         (None, Previous::None) => return Decision::Wait(OpenReason::Empty),
     };
     let PreviousClose { price, source, read_at } = known;
-    if (opened.get() - price.get()).abs() > price.get() * PRICE_BREAK {
+    if (opened.get() / price.get() - 1.0).abs() > PRICE_BREAK + ROUNDING {
         return Decision::GiveUp(Unrecoverable::PriceBreak);
     }
     Decision::Heal(Healed {
