@@ -287,6 +287,8 @@ pub struct Verdict {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(source: &str, minute: i64) -> Evidence {
@@ -318,6 +320,92 @@ mod tests {
         gap.give_up(Unrecoverable::NoData, &minutes(5, 10));
         assert!(gap.open_minutes().is_empty() && !gap.is_pending());
         assert_eq!(gap.unrecoverable_minutes().len(), 5);
+    }
+
+    fn with(source: &str, minute: i64, candles: MinuteSet) -> Evidence {
+        Evidence {
+            candles,
+            ..read(source, minute)
+        }
+    }
+
+    /// When the kept reads of a source were made, in minutes.
+    fn kept(gap: &Gap, source: &str) -> Vec<i64> {
+        let of_source = gap.reads.iter().filter(|r| r.source.as_str() == source);
+        of_source.map(|r| r.read_at.epoch_s() / 60).collect()
+    }
+
+    fn noted(minutes: &[i64]) -> Vec<i64> {
+        let mut gap = gap();
+        minutes.iter().for_each(|m| gap.note_read(read("finnhub", *m)));
+        kept(&gap, "finnhub")
+    }
+
+    #[test]
+    fn an_hour_before_the_newest_is_sixty_minutes_and_not_fifty_nine() {
+        assert_eq!(noted(&[0, 20, 79]), [0, 20, 79]);
+        assert_eq!(noted(&[0, 20, 80]), [20, 80], "the one before is no longer needed");
+    }
+
+    #[test]
+    fn reads_less_than_a_quarter_of_an_hour_after_a_kept_one_give_way_to_the_newest() {
+        assert_eq!(noted(&[0, 14]), [0, 14]);
+        assert_eq!(noted(&[0, 14, 30]), [0, 30]);
+        assert_eq!(noted(&[0, 15, 30]), [0, 15, 30]);
+    }
+
+    #[test]
+    fn a_read_noted_late_or_twice_does_not_push_the_newest_out() {
+        assert_eq!(noted(&[0, 10, 5]), [0, 10]);
+        assert_eq!(noted(&[70, 0]), [0, 70]);
+        assert_eq!(noted(&[0, 70, 70, 0]), [0, 70]);
+        assert_eq!(noted(&[0, 70, 5]), [5, 70], "the later of two an hour before");
+    }
+
+    #[test]
+    fn a_read_with_a_candle_that_the_newest_lacks_is_kept_for_an_hour() {
+        let mut gap = gap();
+        gap.note_read(with("finnhub", 0, minutes(0, 3)));
+        gap.note_read(with("finnhub", 5, minutes(0, 5)));
+        gap.note_read(with("finnhub", 8, minutes(0, 4)));
+        assert_eq!(kept(&gap, "finnhub"), [0, 5, 8], "candle 4 was there");
+        gap.note_read(with("finnhub", 10, minutes(0, 6)));
+        assert_eq!(kept(&gap, "finnhub"), [0, 10], "and is again");
+        gap.note_read(with("finnhub", 12, minutes(0, 4)));
+        gap.note_read(with("finnhub", 72, minutes(0, 4)));
+        assert_eq!(kept(&gap, "finnhub"), [12, 72]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_is_small_and_enough(
+            reads in prop::collection::vec((0_i64..300, 0_i64..40, prop::sample::select(vec!["a", "b"])), 1..60),
+        ) {
+            let mut gap = gap();
+            for (minute, candle, source) in &reads {
+                gap.note_read(with(source, *minute, minutes(*candle, candle + 1)));
+            }
+            for source in ["a", "b"] {
+                let all: Vec<i64> = reads.iter().filter(|r| r.2 == source).map(|r| r.0).collect();
+                let kept = kept(&gap, source);
+                prop_assert!(kept.is_sorted() && kept.iter().all(|m| all.contains(m)));
+                prop_assert!(kept.len() <= READS_KEPT + 6, "{kept:?}");
+                prop_assert_eq!(kept.last(), all.iter().max());
+            }
+        }
+
+        #[test]
+        fn of_reads_in_order_one_an_hour_old_is_kept_wherever_two_were_far_enough_apart(
+            mut at in prop::collection::vec(0_i64..600, 1..80),
+        ) {
+            at.sort_unstable();
+            let kept = noted(&at);
+            let (first, last) = (at[0], at[at.len() - 1]);
+            if last - first >= 75 {
+                let old = kept.iter().filter(|m| last - **m >= 60).max();
+                prop_assert!(old.is_some(), "{kept:?}");
+            }
+        }
     }
 
     #[test]
