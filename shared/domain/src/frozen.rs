@@ -66,7 +66,8 @@ fn judge_row(facts: &Facts<'_>, row: &Row, traded_at: Timestamp, verdicts: &mut 
     } else if let Some(empty) = decide_empty(facts, minute) {
         verdicts.note(minute, empty);
     } else {
-        match quiet::proof(facts, run_from, minute, Some(run_from.start())) {
+        // Quotes do not vouch for quotes of the same provider that may be frozen: candles decide.
+        match quiet::proof(facts, run_from, minute, None) {
             Proof::Quiet => drop(verdicts.quiet.insert(minute)),
             Proof::Not(reason) => verdicts.waiting.push((minute, reason)),
             Proof::AskMarket => verdicts.ask_market = true,

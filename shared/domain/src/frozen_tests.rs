@@ -180,6 +180,17 @@ fn a_row_a_whole_minute_after_its_trade_is_undecidable_and_one_more_is_not() {
 }
 
 #[test]
+fn quotes_do_not_vouch_for_each_other() {
+    // Row 21 is wrong. Of row 12 no candle can tell yet, though row 13 shows an older trade still.
+    let case = frozen_at(630, [12, 21])
+        .quote(13, 625)
+        .read("a", 35, 30, (0..=10).chain(20..30));
+    let verdicts = judged(&case.open_market());
+    assert_eq!(corrected(&verdicts), set([21]));
+    assert_eq!(verdicts.waiting, [(minute(12), OpenReason::UnprovenQuiet)]);
+}
+
+#[test]
 fn suspects_not_named_are_not_judged_unless_they_share_a_wrong_trade() {
     let case = frozen_at(630, [20]).quote(25, 700).read("a", 35, 30, 0..30);
     let only = |minutes| case.with(|facts| spoken_of(&judge(facts, &minutes)));
@@ -190,6 +201,13 @@ fn suspects_not_named_are_not_judged_unless_they_share_a_wrong_trade() {
         shared.with(|facts| spoken_of(&judge(facts, &set([25])))),
         [minute(20), minute(25)]
     );
+}
+
+#[test]
+fn a_row_named_though_it_is_not_suspect_is_judged_only_for_the_trade_it_shares() {
+    let case = frozen_at(630, [12, 25]).quote(16, 850).read("a", 35, 30, 0..30);
+    let named = case.with(|facts| judge(facts, &set([12, 16, 25])));
+    assert_eq!(spoken_of(&named), [minute(12), minute(25)]);
 }
 
 #[test]
@@ -225,6 +243,12 @@ fn rows_that_an_overlay_took_out_of_the_session_are_left_alone() {
     assert_eq!(judged(&case), Verdicts::default());
     case.session = session(LEN);
     assert_eq!(corrected(&judged(&case)), set([213, 215, 230]));
+}
+
+#[test]
+fn candles_before_the_open_do_not_convict() {
+    let case = frozen_at(-630, [3]).read("a", 35, 30, [-5, -1].into_iter().chain(3..30));
+    assert_eq!(judged(&case.previous(99.0)).quiet, set([3]));
 }
 
 #[test]

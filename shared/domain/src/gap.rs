@@ -376,6 +376,15 @@ mod tests {
         assert_eq!(kept(&gap, "finnhub"), [12, 72]);
     }
 
+    #[test]
+    fn a_provider_that_contradicts_itself_every_minute_leaves_a_bounded_item() {
+        let mut gap = gap();
+        for minute in 0..600 {
+            gap.note_read(with("finnhub", minute, minutes(minute, minute + 1)));
+            assert!(kept(&gap, "finnhub").len() <= READS_KEPT + 5);
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_kept_is_small_and_enough(

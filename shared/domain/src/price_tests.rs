@@ -73,7 +73,7 @@ fn a_healed_row_carries_no_figures_of_the_day() {
 
 #[test]
 fn candles_before_the_open_never_price() {
-    let case = Case::new().read("a", 35, 30, [-2, -1, 2]).previous(99.0);
+    let case = Case::new().read("a", 35, 30, [-9, -3, 2]).previous(99.0);
     assert_eq!(case.decide(0), before(99.0));
     assert_eq!(case.decide(1), before(99.0));
     assert_eq!(case.decide(3), close_of("a", 2, 35));

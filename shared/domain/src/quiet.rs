@@ -7,7 +7,7 @@ use crate::coverage::{MinuteSet, Run};
 use crate::gap::{Evidence, OpenReason, apart};
 use crate::minute::{Minute, Timestamp};
 use crate::price::{ASKED_PAST_CLOSE_MIN, Facts, Market};
-use crate::quote::{Basis, SourceName};
+use crate::quote::{Basis, Row, SourceName};
 
 /// A run this long that no liquid symbol traded in is no quiet run but a closure or a provider's hole.
 pub const MARKET_ABSENT_MIN: i64 = 10;
@@ -88,13 +88,20 @@ fn witnesses<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = Cow<'a, Evidence>
     in_hand.chain(facts.earlier.iter().map(Cow::Borrowed))
 }
 
-/// A later accepted quote that is no older than three minutes and still shows a trade from before the run.
+/// A later accepted quote that is no older than three minutes still shows a trade from before the run, and no suspect
+/// quote shows the same trade: a frozen provider's first quotes are not old enough to be suspect themselves.
 fn later_quote(facts: &Facts<'_>, minute: Minute, priced_to: Option<Timestamp>) -> bool {
-    let Some(priced_to) = priced_to else { return false };
-    facts.current.iter().map(|stored| &stored.row).any(|row| {
-        let fresh = row.basis == Basis::Quote && row.minute > minute && !row.is_suspect();
-        fresh && row.traded_at.is_some_and(|traded| traded < priced_to)
-    })
+    let quotes = || {
+        facts
+            .current
+            .iter()
+            .map(|stored| &stored.row)
+            .filter(|row| row.basis == Basis::Quote)
+    };
+    let before_run = |traded: &Timestamp| priced_to.is_some_and(|priced_to| *traded < priced_to);
+    let vouched = |row: &Row| row.traded_at.filter(before_run);
+    let mut later = quotes().filter(|row| row.minute > minute).filter_map(vouched);
+    later.any(|traded| !quotes().any(|row| row.is_suspect() && row.traded_at == Some(traded)))
 }
 
 /// One answer holds a candle at or after the minute, and its own whole run without candles is no longer than this

@@ -217,6 +217,23 @@ fn a_later_quote_that_shows_a_trade_before_the_run_proves_it_quiet() {
 }
 
 #[test]
+fn a_later_quote_proves_nothing_once_a_suspect_one_shows_the_same_trade() {
+    let case = || Case::new().read("a", 65, 22, 0..21).open_market().quote(23, 1_250);
+    assert_eq!(
+        case().quote(24, 1_251).decide(22),
+        close_of("a", 20, 65),
+        "suspect, but another trade's"
+    );
+    assert_eq!(
+        case().quote(24, 1_250).decide(22),
+        UNPROVEN,
+        "perhaps frozen since that trade"
+    );
+    let healed = case().quote(24, 1_250).but(|row| row.basis = Basis::Close);
+    assert_eq!(healed.decide(22), close_of("a", 20, 65), "no quote, so no suspect");
+}
+
+#[test]
 fn a_later_quote_proves_nothing_of_minutes_before_the_first_candle() {
     let case = Case::new()
         .read("a", 65, 2, [])
