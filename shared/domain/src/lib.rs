@@ -4,6 +4,8 @@
 
 pub mod calendar;
 pub mod candle;
+#[cfg(test)]
+mod case;
 pub mod coverage;
 pub mod digest;
 pub mod frozen;
