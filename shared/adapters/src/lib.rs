@@ -1,3 +1,5 @@
 //! What stands behind the ports: in memory, on one machine, and the vendors.
 
 pub mod http;
+pub mod memory;
+pub mod settings;
