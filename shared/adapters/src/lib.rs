@@ -3,3 +3,5 @@
 pub mod http;
 pub mod memory;
 pub mod settings;
+#[cfg(feature = "local")]
+pub mod sqlite;

@@ -4,6 +4,7 @@ use mendlake_domain::minute::Timestamp;
 use mendlake_ports::error::{Kind, PortError, Result};
 use mendlake_ports::queue::{MAX_BODY_BYTES, MAX_DELAY_MS, Message};
 use mendlake_ports::stream::{MAX_RECORD_BYTES, NewRecord};
+use sha2::{Digest, Sha256};
 
 /// The most bytes of records one read gives, unless its first record alone is larger: what a Lambda would be given.
 pub const MOST_READ_BYTES: usize = 6 * 1024 * 1024;
@@ -68,10 +69,12 @@ impl StreamSettings {
         now.plus_ms(self.retention_ms.saturating_neg())
     }
 
-    /// The shard of a partition key.
+    /// The shard of a partition key: the same on every machine and in every release, so that a key keeps to its shard.
+    /// By SHA-256, because symbols are short and much alike: FNV-1a put the first four tried into one shard of two.
     pub fn shard_of(&self, partition_key: &str) -> u32 {
-        let shard = fnv1a(partition_key.as_bytes()) % u64::from(self.shards);
-        u32::try_from(shard).expect("below the number of shards")
+        let digest = Sha256::digest(partition_key.as_bytes());
+        let first = digest.first_chunk().expect("a digest has 32 bytes");
+        u32::try_from(u64::from_be_bytes(*first) % u64::from(self.shards)).expect("below the number of shards")
     }
 }
 
@@ -79,17 +82,16 @@ const fn at_least_1(n: u32) -> u32 {
     if n == 0 { 1 } else { n }
 }
 
-/// FNV-1a, 64 bits: the same on every machine and in every release, so that a key keeps to its shard.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
 /// The number of a sequence; `None` for what is none.
 pub(crate) fn sequence_number(sequence: &str) -> Option<u64> {
     let digits = !sequence.is_empty() && sequence.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| sequence.parse().ok()).flatten()
+}
+
+/// The number of a shard's name; `None` for what no shard is called.
+pub(crate) fn shard_number(shard: &str) -> Option<u32> {
+    let number = sequence_number(shard).and_then(|n| u32::try_from(n).ok())?;
+    (number.to_string() == shard).then_some(number)
 }
 
 /// Whether a queue takes the message.
@@ -142,7 +144,7 @@ mod tests {
         let settings = StreamSettings::new(4, 0);
         assert_eq!(
             ["AAPL", "MSFT", "SPY", "chunk-1"].map(|key| settings.shard_of(key)),
-            [3, 3, 1, 0]
+            [3, 1, 2, 2]
         );
     }
 
@@ -158,6 +160,14 @@ mod tests {
         assert_eq!(sequence_number("0017"), Some(17));
         for none in ["", "+1", "-1", " 1", "1.0", "99999999999999999999999"] {
             assert_eq!(sequence_number(none), None, "`{none}`");
+        }
+    }
+
+    #[test]
+    fn a_shard_has_one_spelling() {
+        assert_eq!(shard_number("17"), Some(17));
+        for none in ["", "017", "+1", "a", "4294967296"] {
+            assert_eq!(shard_number(none), None, "`{none}`");
         }
     }
 }

@@ -9,7 +9,9 @@ use mendlake_ports::error::Result;
 use mendlake_ports::stream::{Batch, NewRecord, Stream, StreamConsumer, StreamRecord};
 
 use super::locked;
-use crate::settings::{MOST_READ_BYTES, StreamSettings, check_record, no_such_place, no_such_shard, sequence_number};
+use crate::settings::{
+    MOST_READ_BYTES, StreamSettings, check_record, no_such_place, no_such_shard, sequence_number, shard_number,
+};
 
 /// A stream in memory, of one or more shards. Sequences of each shard count from 1.
 #[derive(Debug)]
@@ -139,9 +141,7 @@ impl Shard {
 }
 
 fn index(shard: &str) -> Option<usize> {
-    sequence_number(shard)
-        .filter(|n| n.to_string() == shard)
-        .and_then(|n| usize::try_from(n).ok())
+    shard_number(shard).map(|n| n as usize)
 }
 
 #[cfg(test)]
