@@ -2,3 +2,7 @@
 
 pub mod faulty;
 pub mod http;
+pub mod memory;
+pub mod settings;
+#[cfg(feature = "local")]
+pub mod sqlite;
