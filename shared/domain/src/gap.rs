@@ -108,7 +108,12 @@ impl Evidence {
     /// The evidence of a read.
     pub fn of(read: &CandleRead) -> Self {
         let (source, candles) = (read.source.clone(), read.mask());
-        Self { source, read_at: read.read_at, complete_to: read.complete_to, candles }
+        Self {
+            source,
+            read_at: read.read_at,
+            complete_to: read.complete_to,
+            candles,
+        }
     }
 }
 
@@ -219,8 +224,14 @@ impl Gap {
     /// become it.
     pub fn note_read(&mut self, read: Evidence) {
         let same = |kept: &Evidence| kept.source == read.source;
-        let hour_before = self.reads.iter().filter(|r| same(r) && apart(r, &read)).map(|r| r.read_at).max();
-        self.reads.retain(|kept| !same(kept) || hour_before.is_none_or(|at| kept.read_at >= at));
+        let hour_before = self
+            .reads
+            .iter()
+            .filter(|r| same(r) && apart(r, &read))
+            .map(|r| r.read_at)
+            .max();
+        self.reads
+            .retain(|kept| !same(kept) || hour_before.is_none_or(|at| kept.read_at >= at));
         let newest: Vec<Timestamp> = self.reads.iter().filter(|r| same(r)).map(|r| r.read_at).collect();
         if let [.., before, last] = newest[..]
             && last.ms_since(before) < READS_KEPT_APART_MS

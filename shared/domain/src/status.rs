@@ -45,7 +45,10 @@ pub struct SessionStatus {
 impl SessionStatus {
     /// Whether the other status says the same, whenever it said it.
     pub fn says_the_same(&self, other: &Self) -> bool {
-        Self { as_of: other.as_of, ..self.clone() } == *other
+        Self {
+            as_of: other.as_of,
+            ..self.clone()
+        } == *other
     }
 
     /// Minutes with a row.

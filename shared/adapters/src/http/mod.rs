@@ -16,7 +16,10 @@ pub struct Request {
 impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Request").field("path_and_query", &self.path_and_query).field("headers", &names).finish()
+        f.debug_struct("Request")
+            .field("path_and_query", &self.path_and_query)
+            .field("headers", &names)
+            .finish()
     }
 }
 
@@ -34,7 +37,10 @@ pub struct Response {
 impl Response {
     /// The value of a header, by lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
