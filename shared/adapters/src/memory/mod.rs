@@ -3,6 +3,7 @@
 //! The simulation stands on them: they are deterministic, never wait, and hold no lock across an `await`.
 
 pub mod clock;
+pub mod lake;
 pub mod ledger;
 pub mod queue;
 pub mod stream;

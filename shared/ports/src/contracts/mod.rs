@@ -5,11 +5,15 @@
 //! Checks use keys of their own and take back what they sent, so that one store can serve a suite again and again.
 
 pub mod budget;
+pub mod control;
 pub mod expectations;
 pub mod gaps;
+pub mod lake;
 pub mod landing;
 pub mod queue;
 pub mod runs;
+pub mod sessions;
+pub mod set_aside;
 pub mod source_states;
 pub mod stream;
 
