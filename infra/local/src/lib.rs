@@ -1,3 +1,5 @@
-//! mendlake on one machine.
+//! The same pipeline on one machine: its clocks, its engine, its market, its vendors, its commands.
 
+pub mod clock;
 pub mod engine;
+pub mod market;
