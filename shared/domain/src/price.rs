@@ -135,7 +135,8 @@ pub enum Decision {
     GiveUp(Unrecoverable),
     /// Ask for the close before, then decide again.
     AskPrevious,
-    /// Ask what the market did, then decide again.
+    /// Ask what the market did, then decide again. Once asked, the same answer means that it is not known far enough:
+    /// the minute waits.
     AskMarket,
 }
 

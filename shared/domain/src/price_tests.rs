@@ -632,6 +632,28 @@ proptest! {
         }
     }
 
+    /// A source that is further behind than it says, each time by another stretch, while the session lasts: that is no
+    /// quiet.
+    #[test]
+    fn answers_that_end_earlier_than_they_say_never_heal_a_wrong_price(
+        trades in trades(),
+        reads in prop::collection::vec((1..SHORT, 0..SHORT), 1..5),
+        in_hand in 1_usize..4,
+        limit in 0_i64..20,
+    ) {
+        let answers: Vec<Answer> = reads
+            .into_iter()
+            .map(|(read_at, ends)| Answer { name: "a", read_at, late: 0, holes: (ends..SHORT).collect() })
+            .collect();
+        let case = case_of(&trades, &answers, in_hand).previous(99.0).quiet_limit(limit);
+        let case = case.market(traded(0..SHORT, SHORT));
+        for (m, expected) in (0..SHORT).zip(truth(&trades, 99.0)) {
+            if let Decision::Heal(healed) = case.decide(m) {
+                prop_assert_eq!(Some((healed.basis, healed.price.get())), expected, "minute {}", m);
+            }
+        }
+    }
+
     /// Two honest answers past the close, an hour apart, decide every minute of a session that has a candle.
     #[test]
     fn two_whole_answers_an_hour_apart_decide_every_minute_and_rightly(
