@@ -1,1 +1,6 @@
-//! (being written)
+//! The same pipeline on one machine: its clocks, its engine, its market, its vendors, its commands.
+
+pub mod clock;
+pub mod engine;
+pub mod market;
+pub mod place;

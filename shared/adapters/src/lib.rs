@@ -1,7 +1,13 @@
 //! What stands behind the ports: in memory, on one machine, and the vendors.
 
 pub mod alpaca;
+pub mod faulty;
 pub mod finnhub;
 pub mod http;
+pub mod memory;
 pub mod secrets;
+pub mod settings;
+#[cfg(feature = "local")]
+pub mod sqlite;
+pub mod stored;
 pub mod vendor;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::coverage::MinuteSet;
 use crate::gap::OpenReason;
 use crate::minute::{Minute, Timestamp};
-use crate::price::{Decision, Facts, Healed, decide};
+use crate::price::{Decision, Facts, Healed, decide, decide_empty};
 use crate::quiet::{self, Proof};
 use crate::quote::{Basis, Row};
 
@@ -43,46 +43,50 @@ pub fn judge(facts: &Facts<'_>, suspects: &MinuteSet) -> Verdicts {
     verdicts
 }
 
-/// The session's current quotes that no correction has replaced, with the time of their trade.
+/// The session's current quotes that no correction has replaced, with the time of their trade. Rows of minutes that an
+/// overlay took out of the session are left alone: no candle there is a price of it.
 fn quotes<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a Row, Timestamp)> {
     let current = facts.current.iter().map(|stored| &stored.row);
     current
-        .filter(|row| row.basis == Basis::Quote && row.revision == 0)
+        .filter(|row| row.basis == Basis::Quote && row.revision == 0 && facts.session.contains(row.minute))
         .filter_map(|row| Some((row, row.traded_at?)))
 }
 
-/// Judges one row; tells whether it was wrong.
+/// Judges one row; tells whether it was wrong: whether a candle started after its trade and ended by its minute.
 fn judge_row(facts: &Facts<'_>, row: &Row, traded_at: Timestamp, verdicts: &mut Verdicts) -> bool {
     let minute = row.minute;
-    if traded_after(facts, traded_at, minute) {
-        match decide(facts, minute) {
-            Decision::Heal(healed) => verdicts.corrected.push((minute, healed)),
-            Decision::Wait(reason) => verdicts.waiting.push((minute, reason)),
-            Decision::GiveUp(_) => drop(verdicts.undecidable.insert(minute)),
-            Decision::AskPrevious => verdicts.ask_previous = true,
-            Decision::AskMarket => verdicts.ask_market = true,
-        }
-        return true;
-    }
-    let run_from = traded_at.minute() + 1;
-    if run_from >= minute {
+    let run_from = (traded_at.minute() + 1).max(facts.session.open);
+    let wrong = facts.reads.iter().any(|read| read.newest(run_from, minute).is_some());
+    if wrong {
+        verdicts.note(minute, decide(facts, minute));
+    } else if run_from >= minute {
         verdicts.undecidable.insert(minute);
     } else if facts.reads.iter().all(|read| read.complete_to < minute) {
         verdicts.waiting.push((minute, OpenReason::Waiting));
+    } else if let Some(empty) = decide_empty(facts, minute) {
+        verdicts.note(minute, empty);
     } else {
-        match quiet::proof(facts, run_from, minute, Some(run_from.start())) {
+        // Quotes do not vouch for quotes of the same provider that may be frozen: candles decide.
+        match quiet::proof(facts, run_from, minute, None) {
             Proof::Quiet => drop(verdicts.quiet.insert(minute)),
             Proof::Not(reason) => verdicts.waiting.push((minute, reason)),
             Proof::AskMarket => verdicts.ask_market = true,
         }
     }
-    false
+    wrong
 }
 
-/// Whether a candle started after the trade and ended by the minute: then the row's price was not the last one.
-fn traded_after(facts: &Facts<'_>, traded_at: Timestamp, minute: Minute) -> bool {
-    let from = traded_at.plus_ms(1).minute_at_or_after().max(facts.session.open);
-    facts.reads.iter().any(|read| read.newest(from, minute).is_some())
+impl Verdicts {
+    fn note(&mut self, minute: Minute, decision: Decision) {
+        match decision {
+            Decision::Heal(healed) => self.corrected.push((minute, healed)),
+            Decision::Wait(reason) => self.waiting.push((minute, reason)),
+            // A session without a candle heals nothing, and tells nothing of the quotes it has.
+            Decision::GiveUp(_) => drop(self.undecidable.insert(minute)),
+            Decision::AskPrevious => self.ask_previous = true,
+            Decision::AskMarket => self.ask_market = true,
+        }
+    }
 }
 
 #[cfg(test)]

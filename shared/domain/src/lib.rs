@@ -4,7 +4,10 @@
 
 pub mod calendar;
 pub mod candle;
+#[cfg(test)]
+mod case;
 pub mod coverage;
+pub mod digest;
 pub mod frozen;
 pub mod gap;
 pub mod law;
@@ -15,6 +18,7 @@ pub mod price;
 pub mod quiet;
 pub mod quote;
 pub mod record;
+pub mod settings;
 pub mod status;
 pub mod symbol;
 pub mod task;

@@ -67,6 +67,14 @@ impl Overlay {
         self.newest.get(&on)
     }
 
+    /// Days with an entry learnt at or after this instant.
+    pub fn learned_since(&self, at: Timestamp) -> impl Iterator<Item = NaiveDate> {
+        self.newest
+            .values()
+            .filter(move |entry| entry.learned_at >= at)
+            .map(|entry| entry.on)
+    }
+
     fn apply(&self, session: Session) -> Option<Session> {
         match self.entry(session.on).map(|entry| entry.change) {
             None | Some(Change::Withdrawn) => Some(session),

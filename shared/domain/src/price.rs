@@ -3,7 +3,7 @@
 use crate::calendar::Session;
 use crate::candle::{Candle, CandleRead};
 use crate::coverage::MinuteSet;
-use crate::gap::{Evidence, OpenReason, READS_APART_MS, Unrecoverable};
+use crate::gap::{Evidence, OpenReason, Unrecoverable};
 use crate::minute::{Minute, Timestamp};
 use crate::quiet::{self, Proof};
 use crate::quote::{Basis, Day, Price, Row, SourceName, StoredRow};
@@ -14,6 +14,9 @@ pub const ASKED_PAST_CLOSE_MIN: i64 = 60;
 
 /// A session that opens further than this from the previous close had a split or worse: that close is no price of it.
 const PRICE_BREAK: f64 = 0.25;
+
+/// A quarter between two prices in cents is a quarter, though neither is exact in binary.
+const ROUNDING: f64 = 1e-9;
 
 /// How many sessions back a previous close is looked for.
 pub const PREVIOUS_SESSIONS: usize = 5;
@@ -132,12 +135,16 @@ pub enum Decision {
     GiveUp(Unrecoverable),
     /// Ask for the close before, then decide again.
     AskPrevious,
-    /// Ask what the market did, then decide again.
+    /// Ask what the market did, then decide again. Once asked, the same answer means that it is not known far enough:
+    /// the minute waits.
     AskMarket,
 }
 
-/// Decides on a minute of the session.
+/// Decides on a minute of the session. A minute outside it waits for ever: candles there never price.
 pub fn decide(facts: &Facts<'_>, minute: Minute) -> Decision {
+    if !facts.session.contains(minute) {
+        return Decision::Wait(OpenReason::Waiting);
+    }
     if let Some(healed) = direct(facts, minute) {
         return Decision::Heal(healed);
     }
@@ -145,8 +152,8 @@ pub fn decide(facts: &Facts<'_>, minute: Minute) -> Decision {
     if !facts.reads.iter().any(speaks) {
         return Decision::Wait(OpenReason::Waiting);
     }
-    if !traded_at_all(facts) {
-        return decide_empty(facts);
+    if let Some(empty) = decide_empty(facts, minute) {
+        return empty;
     }
     let newest = newest_before(facts, minute);
     let run_from = newest.map_or(facts.session.open, |(_, candle)| candle.minute + 1);
@@ -218,67 +225,75 @@ fn newest_before<'a>(facts: &'a Facts<'_>, minute: Minute) -> Option<(&'a Candle
     newest
 }
 
-/// A symbol-session without any candle is never healed. It is given up once every source that must agree has answered
-/// empty twice after the close, an hour apart, and the market as a whole did trade.
-fn decide_empty(facts: &Facts<'_>) -> Decision {
-    let proved = |source: &SourceName| {
-        let mut reads: Vec<Timestamp> = Vec::new();
-        let all = facts.earlier.iter().map(|e| (&e.source, e.complete_to, e.read_at));
-        let fresh = facts.reads.iter().map(|r| (&r.source, r.complete_to, r.read_at));
-        reads.extend(
-            all.chain(fresh)
-                .filter(|(s, to, _)| *s == source && *to >= facts.session.close)
-                .map(|r| r.2),
-        );
-        reads
-            .iter()
-            .any(|a| reads.iter().any(|b| b.ms_since(*a) >= READS_APART_MS))
-    };
-    if facts.must_agree.is_empty() || !facts.must_agree.iter().all(proved) {
-        return Decision::Wait(OpenReason::Empty);
+/// What is said of a minute of a symbol-session without any candle; `None` where there is one.
+///
+/// Such a session is never healed. Its minutes are given up once every source that must agree has answered empty twice
+/// after the close, an hour apart; not those in which the market as a whole was absent.
+pub(crate) fn decide_empty(facts: &Facts<'_>, minute: Minute) -> Option<Decision> {
+    if traded_at_all(facts) {
+        return None;
     }
-    match quiet::market_absent(facts, facts.session.open, facts.session.close) {
+    let proved = |source: &SourceName| quiet::read_twice_after_close(facts, Some(source));
+    if facts.must_agree.is_empty() || !facts.must_agree.iter().all(proved) {
+        return Some(Decision::Wait(OpenReason::Empty));
+    }
+    Some(match quiet::market_absent(facts, minute, minute + 1) {
         None => Decision::AskMarket,
         Some(true) => Decision::Wait(OpenReason::MarketAbsent),
         Some(false) => Decision::GiveUp(Unrecoverable::NoData),
-    }
+    })
 }
 
 /// The price of a minute before the session's first ended candle.
 fn previous_close(facts: &Facts<'_>) -> Decision {
-    let quoted = facts.current.iter().map(|stored| &stored.row).find_map(|row| {
-        let accepted = row.basis == Basis::Quote && !row.is_suspect();
-        let price = row.day.prev_close.filter(|_| accepted)?;
-        Some(PreviousClose {
-            price,
-            source: row.source.clone(),
-            read_at: row.observed_at,
-        })
-    });
-    let known = match (quoted, &facts.previous) {
+    let Some(opened) = first_open(facts) else {
+        // Only an earlier answer had candles: whether the close before is a price of this session cannot be told.
+        return Decision::Wait(OpenReason::UnprovenQuiet);
+    };
+    let known = match (quoted_close(facts), &facts.previous) {
         (Some(quoted), _) => quoted,
         (None, Previous::Known(known)) => known.clone(),
         (None, Previous::NotAsked) => return Decision::AskPrevious,
-        (None, Previous::None) if quiet::read_twice_after_close(facts) => {
+        (None, Previous::None) if quiet::read_twice_after_close(facts, None) => {
             return Decision::GiveUp(Unrecoverable::NoData);
         }
         (None, Previous::None) => return Decision::Wait(OpenReason::Empty),
     };
-    let first = facts
-        .reads
-        .iter()
-        .filter_map(|read| read.candles().iter().find(|c| facts.session.contains(c.minute)));
-    let opened = first.min_by_key(|candle| candle.minute).map(|candle| candle.open);
-    if opened.is_some_and(|open| (open / known.price.get() - 1.0).abs() > PRICE_BREAK) {
+    let PreviousClose { price, source, read_at } = known;
+    if (opened.get() / price.get() - 1.0).abs() > PRICE_BREAK + ROUNDING {
         return Decision::GiveUp(Unrecoverable::PriceBreak);
     }
-    let PreviousClose { price, source, read_at } = known;
     Decision::Heal(Healed {
         price,
         basis: Basis::PreviousClose,
         source,
         traded_at: None,
         observed_at: read_at,
+    })
+}
+
+/// The open of the session's first candle; of one minute, the one of the source configured first.
+fn first_open(facts: &Facts<'_>) -> Option<Price> {
+    let in_session = |candle: &&Candle| facts.session.contains(candle.minute);
+    let first = facts
+        .reads
+        .iter()
+        .filter_map(|read| read.candles().iter().find(in_session));
+    first
+        .min_by_key(|candle| candle.minute)
+        .and_then(|candle| Price::new(candle.open))
+}
+
+/// The close before, as the session's first accepted quote that carries it has it.
+fn quoted_close(facts: &Facts<'_>) -> Option<PreviousClose> {
+    let rows = facts.current.iter().map(|stored| &stored.row);
+    let mut accepted = rows.filter(|row| row.basis == Basis::Quote && !row.is_suspect());
+    accepted.find_map(|row| {
+        Some(PreviousClose {
+            price: row.day.prev_close?,
+            source: row.source.clone(),
+            read_at: row.observed_at,
+        })
     })
 }
 

@@ -1,10 +1,13 @@
 //! Quiet or absent: whether a run without candles means that nothing traded, or that the provider has a hole.
 
+use std::borrow::Cow;
+
+use crate::calendar::Session;
 use crate::coverage::{MinuteSet, Run};
 use crate::gap::{Evidence, OpenReason, apart};
 use crate::minute::{Minute, Timestamp};
-use crate::price::{Facts, Market};
-use crate::quote::Basis;
+use crate::price::{ASKED_PAST_CLOSE_MIN, Facts, Market};
+use crate::quote::{Basis, Row, SourceName};
 
 /// A run this long that no liquid symbol traded in is no quiet run but a closure or a provider's hole.
 pub const MARKET_ABSENT_MIN: i64 = 10;
@@ -20,7 +23,7 @@ pub enum Proof {
     Quiet,
     /// Not proved, and why.
     Not(OpenReason),
-    /// It depends on what the market did, and nobody was asked.
+    /// It depends on what the market did, and that is not known, or not far enough.
     AskMarket,
 }
 
@@ -29,119 +32,133 @@ pub enum Proof {
 ///
 /// At a session's first minute the run is that minute itself.
 pub fn proof(facts: &Facts<'_>, run_from: Minute, minute: Minute, priced_to: Option<Timestamp>) -> Proof {
-    let witnesses = witnesses(facts);
-    let run_to = minute.max(run_from + 1);
-    let next = next_candle(&witnesses, run_to);
+    let witnesses: Vec<Cow<'_, Evidence>> = witnesses(facts).collect();
     let run = Run {
         from: run_from,
-        to: next.unwrap_or(run_to),
+        to: minute.max(run_from + 1),
     };
-    if witnesses.iter().any(|w| !w.candles.within(run_from, run_to).is_empty()) {
+    if witnesses.iter().any(|w| !w.candles.within(run.from, run.to).is_empty()) {
         // An earlier answer had a candle here that no answer in hand has: it cannot price, and it denies the quiet.
         return Proof::Not(OpenReason::UnprovenQuiet);
     }
-    let known_to = witnesses
-        .iter()
-        .map(|w| w.complete_to)
-        .max()
-        .unwrap_or(run_to)
-        .min(facts.session.close);
-    let reach = run.to.max(known_to.min(next.unwrap_or(known_to)));
-    if reach.since(run.from) >= MARKET_ABSENT_MIN || facts.market != Market::NotAsked {
-        match market_absent(facts, run.from, run_to) {
-            None => return Proof::AskMarket,
-            Some(true) => return Proof::Not(OpenReason::MarketAbsent),
-            Some(false) => {}
-        }
-    }
     let quiet = later_quote(facts, minute, priced_to)
-        || next.is_some_and(|_| short(facts, &run) || agree(&witnesses, run_to))
-        || tail(facts, &witnesses, run_from, run_to);
-    if quiet {
-        Proof::Quiet
-    } else {
-        Proof::Not(OpenReason::UnprovenQuiet)
+        || witnesses.iter().any(|w| short(facts, w, run.to))
+        || agree(&facts.session, &witnesses, run.to)
+        || tail(&facts.session, &witnesses, run.from);
+    match market_absent(facts, run.from, run.to) {
+        Some(true) => Proof::Not(OpenReason::MarketAbsent),
+        None if reach(&facts.session, &witnesses, run, quiet).since(run.from) >= MARKET_ABSENT_MIN => Proof::AskMarket,
+        _ if quiet => Proof::Quiet,
+        _ => Proof::Not(OpenReason::UnprovenQuiet),
     }
 }
 
-/// Whether any minute of `[from, to)` lies in a stretch of ten minutes or more without a candle of anything liquid;
-/// `None` where nobody was asked about all of it.
+/// Whether any minute of `[from, to)` lies in a stretch of ten minutes or more without a candle of anything liquid.
+///
+/// `None` where that is not known: nobody was asked about all of it, or it ends in a stretch that is shorter so far but
+/// lasts as far as anyone was asked.
 pub fn market_absent(facts: &Facts<'_>, from: Minute, to: Minute) -> Option<bool> {
-    match &facts.market {
-        Market::NotAsked => None,
-        Market::NoWitness => Some(false),
-        Market::Traded { complete_to, .. } if *complete_to < to.min(facts.session.close) => None,
-        Market::Traded { minutes, complete_to } => {
-            let known = MinuteSet::between(facts.session.open, facts.session.close.min(*complete_to));
-            let absent = known.difference(minutes).runs();
-            Some(
-                absent
-                    .iter()
-                    .any(|run| run.to.since(run.from) >= MARKET_ABSENT_MIN && run.from < to && run.to > from),
-            )
-        }
+    let (minutes, complete_to) = match &facts.market {
+        Market::NotAsked => return None,
+        Market::NoWitness => return Some(false),
+        Market::Traded { minutes, complete_to } => (minutes, *complete_to),
+    };
+    let Session { open, close, .. } = facts.session;
+    let known_to = close.min(complete_to);
+    let without = MinuteSet::between(open, known_to).difference(minutes).runs();
+    let mut touching = without.iter().filter(|run| run.from < to && run.to > from);
+    if touching.any(|run| run.to.since(run.from) >= MARKET_ABSENT_MIN) {
+        return Some(true);
     }
+    let lasting = without.last().is_some_and(|run| run.to == known_to && run.from < to);
+    let undecided = known_to < close && (known_to < to || lasting);
+    (!undecided).then_some(false)
+}
+
+/// Whether the session is over and was read twice since, an hour apart, by this source or by any: what no answer has by
+/// then it will not have.
+pub fn read_twice_after_close(facts: &Facts<'_>, by: Option<&SourceName>) -> bool {
+    let after = witnesses(facts).filter(|w| w.complete_to >= facts.session.close);
+    pair(after.filter(|w| by.is_none_or(|by| *by == w.source)), apart)
 }
 
 /// Every read as evidence: those in hand and earlier ones.
-fn witnesses(facts: &Facts<'_>) -> Vec<Evidence> {
-    facts
-        .reads
-        .iter()
-        .map(Evidence::of)
-        .chain(facts.earlier.iter().cloned())
-        .collect()
+fn witnesses<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = Cow<'a, Evidence>> {
+    let in_hand = facts.reads.iter().map(|read| Cow::Owned(Evidence::of(read)));
+    in_hand.chain(facts.earlier.iter().map(Cow::Borrowed))
 }
 
-fn next_candle(witnesses: &[Evidence], from: Minute) -> Option<Minute> {
-    witnesses
-        .iter()
-        .filter_map(|w| w.candles.iter().find(|m| *m >= from))
-        .min()
-}
-
-/// A later accepted quote that is no older than three minutes and still shows a trade from before the run.
+/// A later accepted quote that is no older than three minutes still shows a trade from before the run, and no suspect
+/// quote shows the same trade: a frozen provider's first quotes are not old enough to be suspect themselves.
 fn later_quote(facts: &Facts<'_>, minute: Minute, priced_to: Option<Timestamp>) -> bool {
-    let Some(priced_to) = priced_to else { return false };
-    facts.current.iter().map(|stored| &stored.row).any(|row| {
-        let fresh = row.basis == Basis::Quote && row.minute > minute && !row.is_suspect();
-        fresh && row.traded_at.is_some_and(|traded| traded < priced_to)
-    })
+    let quotes = || {
+        facts
+            .current
+            .iter()
+            .map(|stored| &stored.row)
+            .filter(|row| row.basis == Basis::Quote)
+    };
+    let before_run = |traded: &Timestamp| priced_to.is_some_and(|priced_to| *traded < priced_to);
+    let vouched = |row: &Row| row.traded_at.filter(before_run);
+    let mut later = quotes().filter(|row| row.minute > minute).filter_map(vouched);
+    later.any(|traded| !quotes().any(|row| row.is_suspect() && row.traded_at == Some(traded)))
 }
 
-/// The whole run, up to the candle after it, is no longer than this symbol's quiet runs are.
-fn short(facts: &Facts<'_>, run: &Run) -> bool {
-    run.to.since(run.from) <= facts.quiet_limit.max(LIQUID_QUIET_RUN)
+/// One answer holds a candle at or after the minute, and its own whole run without candles is no longer than this
+/// symbol's quiet runs are.
+///
+/// Its own run, not that of all answers together: where a late answer ends with a candle inside another's hole, the
+/// rest of that hole would otherwise look short.
+fn short(facts: &Facts<'_>, witness: &Evidence, run_to: Minute) -> bool {
+    let open = facts.session.open;
+    let from = witness
+        .candles
+        .within(open, run_to)
+        .last()
+        .map_or(open, |last| last + 1);
+    let next = next_candle(&facts.session, witness, run_to);
+    next.is_some_and(|next| next.since(from) <= facts.quiet_limit.max(LIQUID_QUIET_RUN))
 }
 
 /// Two reads that hold a candle at or after the minute agree: of two sources, or an hour apart.
-fn agree(witnesses: &[Evidence], run_to: Minute) -> bool {
-    let holds = |w: &&Evidence| w.candles.last() >= Some(run_to);
-    let holding: Vec<&Evidence> = witnesses.iter().filter(holds).collect();
-    pair(&holding, |a, b| a.source != b.source || apart(a, b))
+fn agree(session: &Session, witnesses: &[Cow<'_, Evidence>], run_to: Minute) -> bool {
+    let holding = witnesses.iter().filter(|w| next_candle(session, w, run_to).is_some());
+    pair(holding.cloned(), |a, b| a.source != b.source || apart(a, b))
 }
 
 /// The session's tail: two reads after the close, an hour apart, hold other candles of the session.
-fn tail(facts: &Facts<'_>, witnesses: &[Evidence], run_from: Minute, run_to: Minute) -> bool {
-    let session = &facts.session;
-    let holds = |w: &&Evidence| {
-        let in_session = w.candles.within(session.open, session.close);
-        w.complete_to >= session.close && !in_session.is_empty() && in_session.last() < Some(run_from)
+fn tail(session: &Session, witnesses: &[Cow<'_, Evidence>], run_from: Minute) -> bool {
+    let holding = witnesses.iter().filter(|w| {
+        let last = w.candles.within(session.open, session.close).last();
+        w.complete_to >= session.close && last.is_some_and(|last| last < run_from)
+    });
+    pair(holding.cloned(), apart)
+}
+
+/// How far in the session the run without candles may reach: to the next candle; without one to the end of what the
+/// answers speak of, and where they do not matter, since something else says that it is quiet, to the close.
+fn reach(session: &Session, witnesses: &[Cow<'_, Evidence>], run: Run, quiet: bool) -> Minute {
+    let next = witnesses.iter().filter_map(|w| next_candle(session, w, run.to)).min();
+    let spoken_of = || witnesses.iter().map(|w| w.complete_to).max().unwrap_or(run.to);
+    let reach = match next {
+        Some(next) => next,
+        None if quiet => session.close,
+        None => spoken_of(),
     };
-    let holding: Vec<&Evidence> = witnesses.iter().filter(holds).collect();
-    run_to <= session.close && pair(&holding, apart)
+    reach.min(session.close)
 }
 
-/// Whether the session is over and was read twice since, an hour apart: what no answer has by then it will not have.
-pub fn read_twice_after_close(facts: &Facts<'_>) -> bool {
-    let witnesses = witnesses(facts);
-    let after: Vec<&Evidence> = witnesses
-        .iter()
-        .filter(|w| w.complete_to >= facts.session.close)
-        .collect();
-    pair(&after, apart)
+/// The answer's first candle from this minute on, those after the close included.
+fn next_candle(session: &Session, witness: &Evidence, from: Minute) -> Option<Minute> {
+    let asked_to = session.close + ASKED_PAST_CLOSE_MIN;
+    witness.candles.within(from, asked_to).first()
 }
 
-fn pair(reads: &[&Evidence], agree: impl Fn(&Evidence, &Evidence) -> bool) -> bool {
+fn pair<'a>(reads: impl Iterator<Item = Cow<'a, Evidence>>, agree: impl Fn(&Evidence, &Evidence) -> bool) -> bool {
+    let reads: Vec<Cow<'a, Evidence>> = reads.collect();
     reads.iter().any(|a| reads.iter().any(|b| agree(a, b)))
 }
+
+#[cfg(test)]
+#[path = "quiet_tests.rs"]
+mod tests;

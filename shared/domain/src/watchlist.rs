@@ -111,7 +111,15 @@ pub struct Watchlist {
     versions: usize,
     /// For each symbol, from which minute on it is watched or not, by the newest version that speaks of that minute.
     switches: BTreeMap<Symbol, BTreeMap<Minute, bool>>,
-    backfills: BTreeMap<Symbol, Vec<(Minute, Minute)>>,
+    backfills: BTreeMap<Symbol, Vec<Span>>,
+}
+
+/// A backfilled span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    from: Minute,
+    to: Minute,
+    made_at: Timestamp,
 }
 
 impl Watchlist {
@@ -130,7 +138,12 @@ impl Watchlist {
                 }
                 Edit::Backfill { from, to, symbols } => {
                     for symbol in symbols {
-                        this.backfills.entry(symbol.clone()).or_default().push((*from, *to));
+                        let span = Span {
+                            from: *from,
+                            to: *to,
+                            made_at: version.made_at,
+                        };
+                        this.backfills.entry(symbol.clone()).or_default().push(span);
                     }
                 }
             }
@@ -171,8 +184,18 @@ impl Watchlist {
             .switches
             .values()
             .filter_map(|s| s.first_key_value().map(|(from, _)| *from));
-        let filled = self.backfills.values().flatten().map(|(from, _)| *from);
+        let filled = self.backfills.values().flatten().map(|span| span.from);
         watched.chain(filled).min()
+    }
+
+    /// The first minute that a backfill made at or after this instant reaches back to.
+    pub fn backfilled_since(&self, at: Timestamp) -> Option<Minute> {
+        self.backfills
+            .values()
+            .flatten()
+            .filter(|span| span.made_at >= at)
+            .map(|span| span.from)
+            .min()
     }
 
     /// The minutes of `[from, to)` in which the symbol is watched, backfills included; sessions are not looked at.
@@ -194,8 +217,8 @@ impl Watchlist {
         if let Some(begun) = since {
             set.extend_set(&MinuteSet::between(begun, to));
         }
-        for (begin, end) in self.backfills.get(symbol).into_iter().flatten() {
-            set.extend_set(&MinuteSet::between((*begin).max(from), (*end).min(to)));
+        for span in self.backfills.get(symbol).into_iter().flatten() {
+            set.extend_set(&MinuteSet::between(span.from.max(from), span.to.min(to)));
         }
         set
     }

@@ -90,6 +90,10 @@ impl<T: Transport, S: Secrets> QuoteSource for FinnhubClient<T, S> {
         &self.name
     }
 
+    async fn key_version(&self) -> KeyVersion {
+        version(&self.secrets, NAME).await
+    }
+
     async fn quote(&self, symbol: &Symbol) -> Reply<Option<Quote>> {
         self.get(|key| wire::quote_request(symbol, key), wire::read_quote).await
     }
