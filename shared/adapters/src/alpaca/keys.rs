@@ -3,6 +3,8 @@
 use mendlake_ports::secrets::Key;
 use serde::Deserialize;
 
+use crate::http::object::Object;
+
 /// The two halves of Alpaca's key. `Debug` hides both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPair {
@@ -25,7 +27,7 @@ impl KeyPair {
         let (id, secret) = match text.starts_with('{') {
             true => {
                 // The parser's own message may quote what it met.
-                let fields: Fields = serde_json::from_str(text)
+                let Object::<Fields>(fields) = serde_json::from_str(text)
                     .map_err(|_| "the key is not JSON with the texts `key_id` and `secret_key`".to_owned())?;
                 (fields.key_id, fields.secret_key)
             }

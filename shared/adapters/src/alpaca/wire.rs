@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 use super::keys::KeyPair;
 use crate::http::answer::{Fault, Refused, percent_encoded, read};
 use crate::http::bars::checked;
+use crate::http::object::Object;
 use crate::http::{Request, Response};
 
 /// The most bars Alpaca puts on a page: 25 regular sessions.
@@ -78,8 +79,8 @@ struct Body {
 
 /// The bars of one symbol, or by symbol: the vendor's two endpoints differ.
 enum Bars {
-    OfOne(Vec<Bar>),
-    BySymbol(BTreeMap<String, Option<Vec<Bar>>>),
+    OfOne(Vec<Object<Bar>>),
+    BySymbol(BTreeMap<String, Option<Vec<Object<Bar>>>>),
 }
 
 #[derive(Deserialize)]
@@ -93,7 +94,7 @@ struct Bar {
 }
 
 fn page(body: &[u8], symbol: &Symbol, from: Minute, to: Minute) -> Result<Page, Fault> {
-    let body: Body = serde_json::from_slice(body)?;
+    let Object::<Body>(body) = serde_json::from_slice(body)?;
     if body.symbol.is_some_and(|answered| answered != symbol.as_str()) {
         return Err(Fault::wrong("the bars are of another symbol"));
     }
@@ -102,7 +103,7 @@ fn page(body: &[u8], symbol: &Symbol, from: Minute, to: Minute) -> Result<Page, 
         Bars::BySymbol(mut by_symbol) => by_symbol.remove(symbol.as_str()).flatten().unwrap_or_default(),
     };
     let mut by_minute = BTreeMap::new();
-    for bar in bars {
+    for Object(bar) in bars {
         let minute = minute(&bar.t)?;
         if from <= minute && minute < to {
             let Bar {

@@ -8,6 +8,7 @@ use mendlake_ports::source::{RateLimit, Reply, SourceError};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::object::Object;
 use super::{Response, TransportError};
 
 /// The most of a body that is set aside. A session of candles is about 40 kB, so it is kept whole.
@@ -164,8 +165,8 @@ struct Words<'a> {
 }
 
 fn words(body: &[u8], keys: &[&str]) -> String {
-    let words = match serde_json::from_slice::<Words<'_>>(body) {
-        Ok(words) => words.error,
+    let words = match serde_json::from_slice::<Object<Words<'_>>>(body) {
+        Ok(Object(words)) => words.error,
         Err(_) => String::from_utf8_lossy(body),
     };
     shorten(&hide(&words, keys))

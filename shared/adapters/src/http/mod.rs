@@ -5,6 +5,7 @@
 pub(crate) mod answer;
 pub(crate) mod bars;
 pub(crate) mod keyed;
+pub(crate) mod object;
 #[cfg(feature = "http")]
 pub mod reqwest;
 

@@ -158,6 +158,8 @@ fn each_refusal_has_its_class() {
         (200, "", "unavailable"),
         (200, r#"{"message":"forbidden."}"#, "corrupt"),
         (200, "{}", "corrupt"),
+        (200, "[[],null,null]", "corrupt"),
+        (200, r#"{"bars":[["1970-01-01T00:00:00Z",1,1,1,1,1]]}"#, "corrupt"),
         (200, r#"{"bars":7,"next_page_token":null}"#, "corrupt"),
         (
             200,

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::{read_answer, request};
 use crate::http::answer::{Fault, percent_encoded};
 use crate::http::bars::checked;
+use crate::http::object::Object;
 use crate::http::{Request, Response};
 
 /// Finnhub's description of the endpoint.
@@ -48,7 +49,7 @@ struct Body {
 }
 
 fn candles(body: &[u8], from: Minute, to: Minute) -> Result<Vec<Candle>, Fault> {
-    let body: Body = serde_json::from_slice(body)?;
+    let Object::<Body>(body) = serde_json::from_slice(body)?;
     match body.s.as_str() {
         "ok" => {}
         "no_data" => return Ok(Vec::new()),

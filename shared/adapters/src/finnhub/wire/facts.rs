@@ -14,6 +14,7 @@ use serde::{Deserialize, de};
 
 use super::{read_answer, request};
 use crate::http::answer::{Fault, Refused, read};
+use crate::http::object::Object;
 use crate::http::{Request, Response};
 
 /// Neither endpoint is described as premium.
@@ -69,7 +70,7 @@ pub fn read_directory_file(response: &Response, symbol: &Symbol) -> Result<bool,
 
 #[derive(Deserialize)]
 struct Body {
-    data: Vec<Row>,
+    data: Vec<Object<Row>>,
     timezone: String,
 }
 
@@ -82,7 +83,7 @@ struct Row {
 }
 
 fn holidays(body: &[u8]) -> Result<Vec<Holiday>, Fault> {
-    let body: Body = serde_json::from_slice(body)?;
+    let Object::<Body>(body) = serde_json::from_slice(body)?;
     if body.timezone != ZONE {
         return Err(Fault::wrong(format!(
             "the hours are not in `{ZONE}`: `{}`",
@@ -91,7 +92,7 @@ fn holidays(body: &[u8]) -> Result<Vec<Holiday>, Fault> {
     }
     body.data
         .into_iter()
-        .map(|row| {
+        .map(|Object(row)| {
             Ok(Holiday {
                 on: row.at_date,
                 change: change(&row)?,
@@ -156,9 +157,9 @@ impl<'de> Visitor<'de> for Directory<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut listings: A) -> Result<Count, A::Error> {
         let mut count = Count { all: 0, same: 0 };
-        while let Some(listing) = listings.next_element::<Listing<'de>>()? {
+        while let Some(listing) = listings.next_element::<Object<Listing<'de>>>()? {
             count.all += 1;
-            count.same += usize::from(listing.symbol == self.0.as_str());
+            count.same += usize::from(listing.0.symbol == self.0.as_str());
         }
         Ok(count)
     }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{read_answer, request};
 use crate::http::answer::{Fault, percent_encoded};
+use crate::http::object::Object;
 use crate::http::{Request, Response};
 
 /// The free plan has US listings; a listing elsewhere is refused by plan.
@@ -38,7 +39,7 @@ struct Body {
 }
 
 fn quote(body: &[u8]) -> Result<Option<Quote>, Fault> {
-    let Body { c, h, l, o, pc, t } = serde_json::from_slice(body)?;
+    let Object(Body { c, h, l, o, pc, t }) = serde_json::from_slice(body)?;
     if [Some(c), h, l, o, pc, Some(t)]
         .into_iter()
         .flatten()

@@ -193,6 +193,7 @@ mod quotes {
             "{}",
             "[]",
             "null",
+            "[1,2,3,4,5,6]",
             "7",
             r#"{"c":"1","t":1}"#,
             r#"{"c":null,"t":1}"#,
@@ -530,6 +531,7 @@ mod facts {
         assert_eq!(listed(r#"{"data":[]}"#, "SPOT"), Err("corrupt"));
         assert_eq!(listed(r#"[{"name":"SPOT"}]"#, "SPOT"), Err("corrupt"));
         assert_eq!(listed("[]]", "SPOT"), Err("corrupt"));
+        assert_eq!(listed(r#"[["SPOT"]]"#, "SPOT"), Err("corrupt"));
     }
 
     #[test]
