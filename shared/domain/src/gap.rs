@@ -17,6 +17,10 @@ pub const READS_APART_MS: i64 = 3_600_000;
 /// Reads closer together than this replace one another in what is kept.
 const READS_KEPT_APART_MS: i64 = 900_000;
 
+/// From so many reads of one source on, a contradiction is kept no longer than its time apart demands: an item has a
+/// bounded size, whatever a provider answers.
+const READS_KEPT: usize = 8;
+
 /// Why a minute is still open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -108,7 +112,12 @@ impl Evidence {
     /// The evidence of a read.
     pub fn of(read: &CandleRead) -> Self {
         let (source, candles) = (read.source.clone(), read.mask());
-        Self { source, read_at: read.read_at, complete_to: read.complete_to, candles }
+        Self {
+            source,
+            read_at: read.read_at,
+            complete_to: read.complete_to,
+            candles,
+        }
     }
 }
 
@@ -215,21 +224,34 @@ impl Gap {
         }
     }
 
-    /// Keeps a read: of each source its newest, the newest an hour or more before that, and those between that may yet
-    /// become it.
+    /// Keeps a read: of each source its newest, the newest an hour or more before that, and of those between the ones
+    /// that may yet become it or that have a candle the newest has not. In any order, and as often as it comes.
     pub fn note_read(&mut self, read: Evidence) {
         let same = |kept: &Evidence| kept.source == read.source;
-        let hour_before = self.reads.iter().filter(|r| same(r) && apart(r, &read)).map(|r| r.read_at).max();
-        self.reads.retain(|kept| !same(kept) || hour_before.is_none_or(|at| kept.read_at >= at));
-        let newest: Vec<Timestamp> = self.reads.iter().filter(|r| same(r)).map(|r| r.read_at).collect();
-        if let [.., before, last] = newest[..]
-            && last.ms_since(before) < READS_KEPT_APART_MS
-        {
-            self.reads.retain(|kept| !same(kept) || kept.read_at != last);
-        }
-        self.reads.push(read);
+        let mut of_source: Vec<Evidence> = self.reads.extract_if(.., |kept| same(kept)).collect();
+        of_source.retain(|kept| kept.read_at != read.read_at);
+        of_source.push(read);
+        of_source.sort_by_key(|r| r.read_at);
+        self.reads.extend(thinned(of_source));
         self.reads.sort_by_key(|r| r.read_at);
     }
+}
+
+/// What is kept of one source's reads, which come oldest first.
+fn thinned(mut reads: Vec<Evidence>) -> Vec<Evidence> {
+    let Some(newest) = reads.pop() else { return reads };
+    let oldest = reads.iter().rposition(|r| apart(r, &newest)).unwrap_or(0);
+    let mut kept: Vec<Evidence> = Vec::new();
+    for read in reads.into_iter().skip(oldest) {
+        let spaced = |last: &Evidence| read.read_at.ms_since(last.read_at) >= READS_KEPT_APART_MS;
+        // A candle from any read beats its absence in another: what contradicts the newest is not forgotten at once.
+        let contradicts = kept.len() < READS_KEPT && !read.candles.is_subset(&newest.candles);
+        if kept.last().is_none_or(spaced) || contradicts {
+            kept.push(read);
+        }
+    }
+    kept.push(newest);
+    kept
 }
 
 /// Whether `earlier` was read an hour or more before `later`.
@@ -265,6 +287,8 @@ pub struct Verdict {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(source: &str, minute: i64) -> Evidence {
@@ -296,6 +320,101 @@ mod tests {
         gap.give_up(Unrecoverable::NoData, &minutes(5, 10));
         assert!(gap.open_minutes().is_empty() && !gap.is_pending());
         assert_eq!(gap.unrecoverable_minutes().len(), 5);
+    }
+
+    fn with(source: &str, minute: i64, candles: MinuteSet) -> Evidence {
+        Evidence {
+            candles,
+            ..read(source, minute)
+        }
+    }
+
+    /// When the kept reads of a source were made, in minutes.
+    fn kept(gap: &Gap, source: &str) -> Vec<i64> {
+        let of_source = gap.reads.iter().filter(|r| r.source.as_str() == source);
+        of_source.map(|r| r.read_at.epoch_s() / 60).collect()
+    }
+
+    fn noted(minutes: &[i64]) -> Vec<i64> {
+        let mut gap = gap();
+        minutes.iter().for_each(|m| gap.note_read(read("finnhub", *m)));
+        kept(&gap, "finnhub")
+    }
+
+    #[test]
+    fn an_hour_before_the_newest_is_sixty_minutes_and_not_fifty_nine() {
+        assert_eq!(noted(&[0, 20, 79]), [0, 20, 79]);
+        assert_eq!(noted(&[0, 20, 80]), [20, 80], "the one before is no longer needed");
+    }
+
+    #[test]
+    fn reads_less_than_a_quarter_of_an_hour_after_a_kept_one_give_way_to_the_newest() {
+        assert_eq!(noted(&[0, 14]), [0, 14]);
+        assert_eq!(noted(&[0, 14, 30]), [0, 30]);
+        assert_eq!(noted(&[0, 15, 30]), [0, 15, 30]);
+    }
+
+    #[test]
+    fn a_read_noted_late_or_twice_does_not_push_the_newest_out() {
+        assert_eq!(noted(&[0, 10, 5]), [0, 10]);
+        assert_eq!(noted(&[70, 0]), [0, 70]);
+        assert_eq!(noted(&[0, 70, 70, 0]), [0, 70]);
+        assert_eq!(noted(&[0, 70, 5]), [5, 70], "the later of two an hour before");
+    }
+
+    #[test]
+    fn a_read_with_a_candle_that_the_newest_lacks_is_kept_for_an_hour() {
+        let mut gap = gap();
+        gap.note_read(with("finnhub", 0, minutes(0, 3)));
+        gap.note_read(with("finnhub", 5, minutes(0, 5)));
+        gap.note_read(with("finnhub", 8, minutes(0, 4)));
+        assert_eq!(kept(&gap, "finnhub"), [0, 5, 8], "candle 4 was there");
+        gap.note_read(with("finnhub", 10, minutes(0, 6)));
+        assert_eq!(kept(&gap, "finnhub"), [0, 10], "and is again");
+        gap.note_read(with("finnhub", 12, minutes(0, 4)));
+        gap.note_read(with("finnhub", 72, minutes(0, 4)));
+        assert_eq!(kept(&gap, "finnhub"), [12, 72]);
+    }
+
+    #[test]
+    fn a_provider_that_contradicts_itself_every_minute_leaves_a_bounded_item() {
+        let mut gap = gap();
+        for minute in 0..600 {
+            gap.note_read(with("finnhub", minute, minutes(minute, minute + 1)));
+            assert!(kept(&gap, "finnhub").len() <= READS_KEPT + 5);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_is_small_and_enough(
+            reads in prop::collection::vec((0_i64..300, 0_i64..40, prop::sample::select(vec!["a", "b"])), 1..60),
+        ) {
+            let mut gap = gap();
+            for (minute, candle, source) in &reads {
+                gap.note_read(with(source, *minute, minutes(*candle, candle + 1)));
+            }
+            for source in ["a", "b"] {
+                let all: Vec<i64> = reads.iter().filter(|r| r.2 == source).map(|r| r.0).collect();
+                let kept = kept(&gap, source);
+                prop_assert!(kept.is_sorted() && kept.iter().all(|m| all.contains(m)));
+                prop_assert!(kept.len() <= READS_KEPT + 6, "{kept:?}");
+                prop_assert_eq!(kept.last(), all.iter().max());
+            }
+        }
+
+        #[test]
+        fn of_reads_in_order_one_an_hour_old_is_kept_wherever_two_were_far_enough_apart(
+            mut at in prop::collection::vec(0_i64..600, 1..80),
+        ) {
+            at.sort_unstable();
+            let kept = noted(&at);
+            let (first, last) = (at[0], at[at.len() - 1]);
+            if last - first >= 75 {
+                let old = kept.iter().filter(|m| last - **m >= 60).max();
+                prop_assert!(old.is_some(), "{kept:?}");
+            }
+        }
     }
 
     #[test]

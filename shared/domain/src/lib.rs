@@ -4,15 +4,21 @@
 
 pub mod calendar;
 pub mod candle;
+#[cfg(test)]
+mod case;
 pub mod coverage;
+pub mod digest;
+pub mod frozen;
 pub mod gap;
 pub mod law;
 pub mod minute;
 pub mod overlay;
 pub mod plan;
 pub mod price;
+pub mod quiet;
 pub mod quote;
 pub mod record;
+pub mod settings;
 pub mod status;
 pub mod symbol;
 pub mod task;

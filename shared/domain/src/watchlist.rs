@@ -91,9 +91,7 @@ impl Version {
     pub fn check(&self) -> Result<(), EditError> {
         let made_at = self.made_at;
         match &self.edit {
-            Edit::Change { from, .. } if from.start() <= made_at => {
-                Err(EditError::Backdated { from: *from, made_at })
-            }
+            Edit::Change { from, .. } if from.start() <= made_at => Err(EditError::Backdated { from: *from, made_at }),
             Edit::Change { add, remove, .. } if add.is_empty() && remove.is_empty() => Err(EditError::Empty),
             Edit::Change { add, remove, .. } => match add.intersection(remove).next() {
                 Some(both) => Err(EditError::Both(both.clone())),
@@ -113,7 +111,15 @@ pub struct Watchlist {
     versions: usize,
     /// For each symbol, from which minute on it is watched or not, by the newest version that speaks of that minute.
     switches: BTreeMap<Symbol, BTreeMap<Minute, bool>>,
-    backfills: BTreeMap<Symbol, Vec<(Minute, Minute)>>,
+    backfills: BTreeMap<Symbol, Vec<Span>>,
+}
+
+/// A backfilled span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    from: Minute,
+    to: Minute,
+    made_at: Timestamp,
 }
 
 impl Watchlist {
@@ -132,7 +138,12 @@ impl Watchlist {
                 }
                 Edit::Backfill { from, to, symbols } => {
                     for symbol in symbols {
-                        this.backfills.entry(symbol.clone()).or_default().push((*from, *to));
+                        let span = Span {
+                            from: *from,
+                            to: *to,
+                            made_at: version.made_at,
+                        };
+                        this.backfills.entry(symbol.clone()).or_default().push(span);
                     }
                 }
             }
@@ -148,12 +159,18 @@ impl Watchlist {
     /// Whether live collection watches the symbol in this minute. Backfills are of the past and do not count.
     pub fn watches(&self, symbol: &Symbol, minute: Minute) -> bool {
         let switches = self.switches.get(symbol);
-        switches.and_then(|s| s.range(..=minute).next_back()).is_some_and(|(_, watched)| *watched)
+        switches
+            .and_then(|s| s.range(..=minute).next_back())
+            .is_some_and(|(_, watched)| *watched)
     }
 
     /// The symbols live collection watches in this minute, sorted.
     pub fn at(&self, minute: Minute) -> Vec<Symbol> {
-        self.switches.keys().filter(|symbol| self.watches(symbol, minute)).cloned().collect()
+        self.switches
+            .keys()
+            .filter(|symbol| self.watches(symbol, minute))
+            .cloned()
+            .collect()
     }
 
     /// Every symbol that was ever watched or backfilled, sorted.
@@ -163,9 +180,22 @@ impl Watchlist {
 
     /// The first minute anything is expected of, or `None` where nothing ever was.
     pub fn begins(&self) -> Option<Minute> {
-        let watched = self.switches.values().filter_map(|s| s.first_key_value().map(|(from, _)| *from));
-        let filled = self.backfills.values().flatten().map(|(from, _)| *from);
+        let watched = self
+            .switches
+            .values()
+            .filter_map(|s| s.first_key_value().map(|(from, _)| *from));
+        let filled = self.backfills.values().flatten().map(|span| span.from);
         watched.chain(filled).min()
+    }
+
+    /// The first minute that a backfill made at or after this instant reaches back to.
+    pub fn backfilled_since(&self, at: Timestamp) -> Option<Minute> {
+        self.backfills
+            .values()
+            .flatten()
+            .filter(|span| span.made_at >= at)
+            .map(|span| span.from)
+            .min()
     }
 
     /// The minutes of `[from, to)` in which the symbol is watched, backfills included; sessions are not looked at.
@@ -187,8 +217,8 @@ impl Watchlist {
         if let Some(begun) = since {
             set.extend_set(&MinuteSet::between(begun, to));
         }
-        for (begin, end) in self.backfills.get(symbol).into_iter().flatten() {
-            set.extend_set(&MinuteSet::between((*begin).max(from), (*end).min(to)));
+        for span in self.backfills.get(symbol).into_iter().flatten() {
+            set.extend_set(&MinuteSet::between(span.from.max(from), span.to.min(to)));
         }
         set
     }
@@ -230,15 +260,29 @@ mod tests {
 
     fn version(edit: Edit) -> Version {
         let made_at = minute("14:00").start();
-        Version { v: 1, edit, who: "test".into(), why: "test".into(), made_at }
+        Version {
+            v: 1,
+            edit,
+            who: "test".into(),
+            why: "test".into(),
+            made_at,
+        }
     }
 
     fn change(from: &str, add: &str, remove: &str) -> Version {
-        version(Edit::Change { from: minute(from), add: symbols(add), remove: symbols(remove) })
+        version(Edit::Change {
+            from: minute(from),
+            add: symbols(add),
+            remove: symbols(remove),
+        })
     }
 
     fn names(list: &Watchlist, at: &str) -> String {
-        list.at(minute(at)).iter().map(Symbol::as_str).collect::<Vec<_>>().join(" ")
+        list.at(minute(at))
+            .iter()
+            .map(Symbol::as_str)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
@@ -264,24 +308,58 @@ mod tests {
 
     #[test]
     fn expected_is_session_minutes_times_the_watchlist_in_force() {
-        let schedule = Schedule { calendar: Calendar::Xnys, overlay: Overlay::default() };
-        let backfill =
-            Edit::Backfill { from: minute("14:00"), to: minute("14:40"), symbols: symbols("QQQ") };
-        let versions = [change("20:00", "SPY", ""), change("20:30", "", "SPY"), change("20:50", "SPY", ""), version(backfill)];
-        let expected = expected(&schedule, &Watchlist::new(&versions), minute("00:00"), minute("23:00")).expect("in range");
-        assert_eq!(expected["SPY"].to_string(), "2026-11-20T20:00:00Z..2026-11-20T20:30:00Z, 2026-11-20T20:50:00Z..2026-11-20T21:00:00Z");
-        assert_eq!(expected["QQQ"].to_string(), "2026-11-20T14:30:00Z..2026-11-20T14:40:00Z", "the session's part of the backfill");
+        let schedule = Schedule {
+            calendar: Calendar::Xnys,
+            overlay: Overlay::default(),
+        };
+        let backfill = Edit::Backfill {
+            from: minute("14:00"),
+            to: minute("14:40"),
+            symbols: symbols("QQQ"),
+        };
+        let versions = [
+            change("20:00", "SPY", ""),
+            change("20:30", "", "SPY"),
+            change("20:50", "SPY", ""),
+            version(backfill),
+        ];
+        let expected =
+            expected(&schedule, &Watchlist::new(&versions), minute("00:00"), minute("23:00")).expect("in range");
+        assert_eq!(
+            expected["SPY"].to_string(),
+            "2026-11-20T20:00:00Z..2026-11-20T20:30:00Z, 2026-11-20T20:50:00Z..2026-11-20T21:00:00Z"
+        );
+        assert_eq!(
+            expected["QQQ"].to_string(),
+            "2026-11-20T14:30:00Z..2026-11-20T14:40:00Z",
+            "the session's part of the backfill"
+        );
     }
 
     #[test]
     fn a_version_that_cannot_be_meant_is_refused() {
         assert!(change("14:01", "SPY", "").check().is_ok());
-        assert!(matches!(change("14:00", "SPY", "").check(), Err(EditError::Backdated { .. })));
+        assert!(matches!(
+            change("14:00", "SPY", "").check(),
+            Err(EditError::Backdated { .. })
+        ));
         assert_eq!(change("15:00", "", "").check(), Err(EditError::Empty));
         assert!(matches!(change("15:00", "SPY", "SPY").check(), Err(EditError::Both(_))));
-        let backfill = |from, to| version(Edit::Backfill { from: minute(from), to: minute(to), symbols: symbols("SPY") });
+        let backfill = |from, to| {
+            version(Edit::Backfill {
+                from: minute(from),
+                to: minute(to),
+                symbols: symbols("SPY"),
+            })
+        };
         assert!(backfill("13:00", "14:00").check().is_ok());
-        assert!(matches!(backfill("13:00", "14:01").check(), Err(EditError::Ahead { .. })));
-        assert!(matches!(backfill("13:00", "13:00").check(), Err(EditError::Reversed { .. })));
+        assert!(matches!(
+            backfill("13:00", "14:01").check(),
+            Err(EditError::Ahead { .. })
+        ));
+        assert!(matches!(
+            backfill("13:00", "13:00").check(),
+            Err(EditError::Reversed { .. })
+        ));
     }
 }

@@ -19,7 +19,8 @@ pub enum Reservation {
 /// The ledger's budget items.
 ///
 /// - `reserve_live` succeeds once for each provider and minute, however many try at once.
-/// - The leases of a minute never add up to more than the smallest `share` asked with, however many try at once.
+/// - The leases of a minute never add up to more than the smallest `share` asked with, however many try at once. A
+///   smaller share that comes late takes nothing back; it ends the leases.
 /// - A lease is never given back: calls not made are lost, never made twice.
 pub trait Budget: Send + Sync {
     /// Reserves the live calls of a minute.

@@ -49,7 +49,7 @@ pub struct Delivery {
 /// - A received message is invisible for the queue's visibility time, then it is delivered again.
 /// - After the queue's most receives, it goes to the dead letters instead of being delivered once more.
 /// - An acknowledged message is never delivered again. A receipt that a later delivery replaced acknowledges nothing
-///   and says so with `false`.
+///   and says so with `false`; one that nothing replaced still holds its message, late as it may be.
 pub trait QueueConsumer: Send + Sync {
     /// Up to `max` visible messages; empty where there is none.
     fn receive(&self, max: usize) -> impl Future<Output = Result<Vec<Delivery>>> + Send;

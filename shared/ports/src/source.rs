@@ -100,6 +100,9 @@ pub trait QuoteSource: Send + Sync {
     /// The name its rows carry.
     fn name(&self) -> &SourceName;
 
+    /// The version of the key in use.
+    fn key_version(&self) -> impl Future<Output = KeyVersion> + Send;
+
     /// The current price of a symbol.
     fn quote(&self, symbol: &Symbol) -> impl Future<Output = Reply<Option<Quote>>> + Send;
 }

@@ -58,7 +58,8 @@ pub struct Batch {
 /// - `read` gives the records after the checkpoint, in order; the same again until the checkpoint moves.
 /// - Sequences of one shard rise; a later append has a later sequence.
 /// - `arrived_at` never falls along one shard.
-/// - A checkpoint never moves backwards. It survives power loss.
+/// - A checkpoint never moves backwards. It survives power loss. One past every record, or of no shard, is `Rejected`:
+///   taken, it would skip what is yet to come.
 /// - Records are dropped once they are both older than the retention and before the checkpoint.
 pub trait StreamConsumer: Send + Sync {
     /// The shards there are.

@@ -2,12 +2,20 @@
 //!
 //! The clients' wire code works on these values alone, so the same code runs over real sockets and in the simulation.
 
+pub(crate) mod answer;
+pub(crate) mod bars;
+pub(crate) mod keyed;
+pub(crate) mod object;
+#[cfg(feature = "http")]
+pub mod reqwest;
+
 use std::future::Future;
 
-/// A GET request. Keys go into `headers`, never into `path_and_query`.
+/// A GET request. A wrapper around a transport may add headers. Keys go into `headers`, never into `path_and_query`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Path and query, percent-encoded, beginning with `/`.
+    /// Path and query, percent-encoded, beginning with `/`. Or a whole URL, where an answer redirected to it and the client
+    /// follows by hand: it may lead to another host, so it is sent without headers and must be `https`.
     pub path_and_query: String,
     /// Headers by lower-case name. May hold a key: `Debug` hides the values.
     pub headers: Vec<(&'static str, String)>,
@@ -16,7 +24,15 @@ pub struct Request {
 impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Request").field("path_and_query", &self.path_and_query).field("headers", &names).finish()
+        // A URL that was redirected to may be signed: its query is as good as a key.
+        let shown = match self.path_and_query.starts_with('/') {
+            true => self.path_and_query.as_str(),
+            false => self.path_and_query.split('?').next().unwrap_or_default(),
+        };
+        f.debug_struct("Request")
+            .field("path_and_query", &shown)
+            .field("headers", &names)
+            .finish()
     }
 }
 
@@ -34,7 +50,10 @@ pub struct Response {
 impl Response {
     /// The value of a header, by lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 

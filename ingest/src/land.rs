@@ -1,0 +1,131 @@
+//! `land`: brings a batch of the stream to the lake, one object a date.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use mendlake_domain::law;
+use mendlake_domain::minute::Timestamp;
+use mendlake_domain::quote::StoredRow;
+use mendlake_domain::record::{self, RejectedLine};
+use mendlake_ports::error::Result;
+use mendlake_ports::lake::{Lake, NewObject, Published};
+use mendlake_ports::landing::Landing;
+use mendlake_ports::set_aside::{Rejected, SetAside};
+use mendlake_ports::stream::{Batch, StreamRecord};
+use serde::{Deserialize, Serialize};
+
+/// What `land` did with one batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LandReport {
+    /// Records in the batch.
+    pub records: usize,
+    /// Rows that landed.
+    pub rows: usize,
+    /// Objects that are new.
+    pub objects: usize,
+    /// Objects that were there already: the batch had been landed before.
+    pub existed: usize,
+    /// Records set aside, whole, for a line that is no row.
+    pub quarantined: usize,
+    /// The dates touched.
+    pub dates: BTreeSet<NaiveDate>,
+    /// Everything of the shard that arrived by then has landed or is set aside.
+    pub landed_through: Option<Timestamp>,
+}
+
+/// Lands a batch. `Ok` means that every record has landed or is in quarantine, durably; `Err` means that the batch is to
+/// be landed again, which is harmless: the same rows have the same object name.
+///
+/// A poisoned record is set aside before anything is acknowledged and never blocks the others.
+pub async fn land(lake: &(impl Lake + SetAside), landing: &impl Landing, batch: &Batch) -> Result<LandReport> {
+    let mut report = LandReport {
+        records: batch.records.len(),
+        ..LandReport::default()
+    };
+    let mut by_date: BTreeMap<NaiveDate, Vec<StoredRow>> = BTreeMap::new();
+    for stream_record in &batch.records {
+        let (rows, rejected) = read(stream_record);
+        if !rejected.is_empty() {
+            lake.quarantine(&quarantined(batch, stream_record, &rejected)).await?;
+            report.quarantined += 1;
+        }
+        for row in rows {
+            by_date.entry(row.row.minute.date()).or_default().push(row);
+        }
+    }
+    for (dt, rows) in by_date {
+        report.rows += rows.len();
+        report.dates.insert(dt);
+        match lake.publish(&object(batch, dt, rows)).await? {
+            Published::New => report.objects += 1,
+            Published::Existed => report.existed += 1,
+        }
+    }
+    report.landed_through = batch.records.last().map(|record| record.arrived_at);
+    if let Some(through) = report.landed_through {
+        landing.note_landed(&batch.shard, through).await?;
+    }
+    Ok(report)
+}
+
+/// Parks a batch that infrastructure keeps refusing, whole, so that the stream can go on. It is not landed: [`reland`]
+/// does that once the cause is mended.
+pub async fn park(set_aside: &impl SetAside, batch: &Batch, reason: &str) -> Result<()> {
+    set_aside.park(batch, reason).await
+}
+
+/// Lands every parked batch and takes it away; gives their reports. A batch that fails again stays parked.
+pub async fn reland(lake: &(impl Lake + SetAside), landing: &impl Landing) -> Result<Vec<LandReport>> {
+    let mut reports = Vec::new();
+    for parked in lake.parked().await? {
+        // The mark may rise less than it could: it never falls, so an old batch does no harm to it.
+        reports.push(land(lake, landing, &parked.batch).await?);
+        lake.unpark(&parked.name).await?;
+    }
+    Ok(reports)
+}
+
+/// The rows of a record with its arrival time, and the lines that are none.
+fn read(stream_record: &StreamRecord) -> (Vec<StoredRow>, Vec<RejectedLine>) {
+    let decoded = record::decode(&stream_record.data);
+    let mut rejected = decoded.rejected;
+    let mut rows = Vec::new();
+    for row in decoded.rows {
+        match law::admissible(&row, stream_record.arrived_at) {
+            Ok(()) => rows.push(StoredRow {
+                row,
+                stored_at: stream_record.arrived_at,
+            }),
+            Err(reason) => rejected.push(RejectedLine {
+                number: rows.len() + 1,
+                reason,
+            }),
+        }
+    }
+    (rows, rejected)
+}
+
+fn quarantined(batch: &Batch, stream_record: &StreamRecord, rejected: &[RejectedLine]) -> Rejected {
+    let reasons: Vec<String> = rejected.iter().map(ToString::to_string).collect();
+    Rejected {
+        at: stream_record.arrived_at,
+        origin: "stream".into(),
+        id: format!("{}-{}-{}", batch.stream_id, batch.shard, stream_record.sequence),
+        reason: reasons.join("; "),
+        input: stream_record.data.clone(),
+    }
+}
+
+fn object(batch: &Batch, dt: NaiveDate, rows: Vec<StoredRow>) -> NewObject {
+    NewObject {
+        dt,
+        stream_id: batch.stream_id.clone(),
+        shard: batch.shard.clone(),
+        first_sequence: batch
+            .records
+            .first()
+            .map(|record| record.sequence.clone())
+            .unwrap_or_default(),
+        rows,
+    }
+}
