@@ -6,3 +6,4 @@ pub mod engine;
 pub mod finnhub;
 pub mod market;
 pub mod place;
+pub mod rehearsal;

@@ -177,7 +177,7 @@ impl Rehearsal {
         let finnhub = || FinnhubClient::new(exchanging(), secrets.clone(), self.settings.rate_limit);
         let mut candles = vec![Candles::Finnhub(finnhub())];
         if self.alpaca {
-            let limit = mendlake_adapters::alpaca::FREE_LIMIT;
+            let limit = mendlake_adapters::alpaca::client::FREE_LIMIT;
             candles.push(Candles::Alpaca(AlpacaClient::new(exchanging(), secrets.clone(), limit)));
         }
         let lake = DiskLake::create(&self.folder, clock.now())?;
