@@ -14,7 +14,7 @@ use mendlake_domain::symbol::Symbol;
 use mendlake_ports::lake::{Lake, NewObject, Published};
 use mendlake_ports::{Kind, PortError, Result};
 
-use super::files::{Files, RealFiles, failed};
+use super::files::{Files, failed};
 use super::place::Placed;
 use super::{DiskLake, folder, lock};
 use crate::parquet::footer::{self, Footer, Tail};
@@ -64,7 +64,7 @@ impl Day {
 
 impl Lake for DiskLake {
     async fn publish(&self, object: &NewObject) -> Result<Published> {
-        self.publish_with(&RealFiles, object)
+        self.publish_with(&self.files, object)
     }
 
     async fn coverage(&self, from: Minute, to: Minute) -> Result<Coverage> {
