@@ -50,7 +50,7 @@ pub struct Args {
     pub plan: Plan,
 
     /// What goes wrong: a TOML or JSON file with [[fault]] entries.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", long_help = FAULTS_HELP)]
     pub faults: Option<PathBuf>,
 
     /// The market's calendar: XNYS, or always for a market that never closes.
@@ -61,6 +61,27 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = CANDLE_LATE_S, value_parser = clap::value_parser!(i64).range(0..=86_400))]
     pub candle_late: i64,
 }
+
+const FAULTS_HELP: &str = "\
+What goes wrong: a TOML file (JSON where its name ends in .json) of [[fault]] entries, such as
+
+  [[fault]]
+  what = { down = { status = 502 } }
+  from = \"10:30\"                       # on the market's own clock, every day; or 2026-11-20T15:30:00Z
+  to = \"10:52\"
+  endpoints = [\"quote\"]                # quote, candle, holiday, status, symbol, bars; all where it is missing
+  symbols = [\"SPY\"]                    # all where it is missing
+  probability = 0.5                    # drawn from the seed for each request
+  draw_one = true                      # hits one of its symbols each minute, drawn from the seed
+
+`what` is one of
+  { down = { status = 502 } }, { slow = { seconds = 20 } }, { truncated = { bytes = 40 } }, reset, hang,
+  key_refused (401), not_entitled (403), throttled (429),
+  zeros, partial_zeros, frozen, stale (quotes), no_data, { candles_late = { minutes = 3 } },
+  { hole = { missing_from = \"11:00\", missing_to = \"11:05\" } }, { wrong_prices = { percent = 5 } }, unequal, off_minute,
+  unannounced_close (with `from` alone, an instant: nothing trades from then until the day ends)
+
+[[holiday]] entries (on, event, hours = \"09:30-13:00\", known_from) are told by /stock/market-holiday from `known_from` on.";
 
 /// Why the simulator does not run.
 #[derive(Debug, thiserror::Error)]
@@ -163,13 +184,54 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
+    enum Cli {
+        Simulate(Args),
     }
 
     fn args(words: &[&str]) -> Args {
-        Cli::parse_from(["simulate"].iter().chain(words)).args
+        let Cli::Simulate(args) = Cli::parse_from(["mendlake", "simulate"].iter().chain(words));
+        args
+    }
+
+    #[test]
+    fn its_help_is_its_own_and_names_every_flag() {
+        let help = Cli::try_parse_from(["mendlake", "simulate", "--help"])
+            .err()
+            .expect("help")
+            .to_string();
+        assert!(help.starts_with("Simulate Finnhub and Alpaca over HTTP"), "{help}");
+        for flag in [
+            "market", "seed", "listen", "epoch", "epoch-at", "rate", "key", "plan", "faults", "calendar",
+        ] {
+            assert!(help.contains(&format!("--{flag} ")), "{flag}: {help}");
+        }
+        let example = help
+            .split("such as\n")
+            .nth(1)
+            .and_then(|rest| rest.split("`what` is").next())
+            .expect("an example");
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("faults.toml");
+        std::fs::write(&path, example).expect("write");
+        assert_eq!(Script::load(&path).expect("the example is a script").faults.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn on_real_data_a_whole_folder_is_served() {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the folder of real data is named by the environment, in tests only"
+        )]
+        let Some(folder) = std::env::var_os("MENDLAKE_MARKET") else {
+            println!("NOT RUN: MENDLAKE_MARKET is not set");
+            return;
+        };
+        let folder = folder.into_string().expect("text");
+        let (server, line) = start(&args(&["--listen", "127.0.0.1:0", "--market", &folder]))
+            .await
+            .expect("a start");
+        assert!(line.contains(&folder) && line.contains("SPY"), "{line}");
+        server.stop().await;
     }
 
     #[tokio::test]
