@@ -62,26 +62,38 @@ pub struct Args {
     pub candle_late: i64,
 }
 
+/// Lines are short enough for clap not to wrap them.
 const FAULTS_HELP: &str = "\
-What goes wrong: a TOML file (JSON where its name ends in .json) of [[fault]] entries, such as
+What goes wrong: a TOML file of [[fault]] entries (JSON where its name
+ends in .json), such as
 
   [[fault]]
   what = { down = { status = 502 } }
-  from = \"10:30\"                       # on the market's own clock, every day; or 2026-11-20T15:30:00Z
+  from = \"10:30\"
   to = \"10:52\"
-  endpoints = [\"quote\"]                # quote, candle, holiday, status, symbol, bars; all where it is missing
-  symbols = [\"SPY\"]                    # all where it is missing
-  probability = 0.5                    # drawn from the seed for each request
-  draw_one = true                      # hits one of its symbols each minute, drawn from the seed
+  endpoints = [\"quote\"]
+  symbols = [\"SPY\"]
+  probability = 0.5
+  draw_one = true
 
-`what` is one of
-  { down = { status = 502 } }, { slow = { seconds = 20 } }, { truncated = { bytes = 40 } }, reset, hang,
-  key_refused (401), not_entitled (403), throttled (429),
-  zeros, partial_zeros, frozen, stale (quotes), no_data, { candles_late = { minutes = 3 } },
-  { hole = { missing_from = \"11:00\", missing_to = \"11:05\" } }, { wrong_prices = { percent = 5 } }, unequal, off_minute,
-  unannounced_close (with `from` alone, an instant: nothing trades from then until the day ends)
+Times are the market's own, every day, or instants such as
+2026-11-20T15:30:00Z. Endpoints are quote, candle, holiday, status,
+symbol and bars. All but `what` may be left out. `draw_one` hits one of
+the symbols each minute; chance is drawn from the seed. `what` is one of
 
-[[holiday]] entries (on, event, hours = \"09:30-13:00\", known_from) are told by /stock/market-holiday from `known_from` on.";
+  { down = { status = 502 } }     reset   key_refused     zeros
+  { slow = { seconds = 20 } }     hang    not_entitled    partial_zeros
+  { truncated = { bytes = 40 } }          throttled       frozen, stale
+
+  { candles_late = { minutes = 3 } }      no_data
+  { wrong_prices = { percent = 5 } }      unequal, off_minute
+  { hole = { missing_from = \"11:00\", missing_to = \"11:05\" } }
+
+  unannounced_close   with `from` alone, an instant: nothing trades
+                      from then until the day ends
+
+[[holiday]] entries (on, event, hours = \"09:30-13:00\", known_from) are
+told by /stock/market-holiday, from the instant `known_from` on.";
 
 /// Why the simulator does not run.
 #[derive(Debug, thiserror::Error)]
@@ -181,6 +193,7 @@ fn announce(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finnhub::What;
     use clap::Parser;
 
     #[derive(Parser)]
@@ -205,15 +218,29 @@ mod tests {
         ] {
             assert!(help.contains(&format!("--{flag} ")), "{flag}: {help}");
         }
-        let example = help
+    }
+
+    #[test]
+    fn the_example_in_its_help_is_a_script_and_every_fault_is_named_there() {
+        let example = FAULTS_HELP
             .split("such as\n")
             .nth(1)
-            .and_then(|rest| rest.split("`what` is").next())
-            .expect("an example");
+            .and_then(|rest| rest.split("Times are").next());
+        let example = example.expect("an example");
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("faults.toml");
         std::fs::write(&path, example).expect("write");
         assert_eq!(Script::load(&path).expect("the example is a script").faults.len(), 1);
+        let help = Cli::try_parse_from(["mendlake", "simulate", "--help"])
+            .err()
+            .expect("help")
+            .to_string();
+        for line in FAULTS_HELP.lines() {
+            assert!(help.contains(line), "wrapped: {line}");
+        }
+        for name in What::NAMES {
+            assert!(FAULTS_HELP.contains(name), "{name}");
+        }
     }
 
     #[tokio::test]
