@@ -163,7 +163,7 @@ mod tests {
         let expected = "    09:30 10:00   11:00     12:00     13:00     14:00     15:00\n";
         assert!(text.starts_with(expected), "{text}");
         assert!(text.contains("6 minutes a column"), "{text}");
-        assert!(text.contains("· quote 367") && text.contains("c healed: close 22") && text.contains("! open 1"), "{text}");
+        assert!(text.contains("█ quote 367") && text.contains("▒ healed: close 22") && text.contains("! open 1"), "{text}");
     }
 
     #[test]

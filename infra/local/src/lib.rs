@@ -1,8 +1,12 @@
 //! The same pipeline on one machine: its clocks, its engine, its market, its vendors, its commands.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod engine;
+pub mod finnhub;
 pub mod heat_map;
 pub mod market;
 pub mod place;
+pub mod rehearsal;

@@ -32,12 +32,12 @@ impl State {
         match self {
             Self::NotExpected => ' ',
             Self::Future => '_',
-            Self::Quote => '·',
-            Self::Healed(Basis::Quote | Basis::Close) => 'c',
+            Self::Quote => '█',
+            Self::Healed(Basis::Quote | Basis::Close) => '▒',
             Self::Healed(Basis::Open) => 'o',
             Self::Healed(Basis::PreviousClose) => 'p',
-            Self::Corrected => 'r',
-            Self::Suspect => '?',
+            Self::Corrected => '▓',
+            Self::Suspect => 'z',
             Self::Unrecoverable => 'x',
             Self::Open => '!',
         }
@@ -64,12 +64,12 @@ impl State {
         match self {
             Self::NotExpected => "0",
             Self::Future => "90",
-            Self::Quote => "30;42",
-            Self::Healed(_) => "30;46",
-            Self::Corrected => "37;44",
-            Self::Suspect => "30;43",
-            Self::Unrecoverable => "37;45",
-            Self::Open => "1;37;41",
+            Self::Quote => "32",
+            Self::Healed(_) => "36",
+            Self::Corrected => "35",
+            Self::Suspect => "33",
+            Self::Unrecoverable => "31",
+            Self::Open => "1;31",
         }
     }
 }

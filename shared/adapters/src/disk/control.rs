@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use mendlake_ports::control::{Appended, Control, Log};
 use mendlake_ports::{Kind, PortError, Result};
 
-use super::files::{Files, RealFiles};
+use super::files::Files;
 use super::place::Placed;
 use super::{DiskLake, folder};
 use crate::stored::control::{name, number};
 
 impl Control for DiskLake {
     async fn append(&self, log: Log, number: usize, entry: &[u8]) -> Result<Appended> {
-        self.append_with(&RealFiles, log, number, entry)
+        self.append_with(&self.files, log, number, entry)
     }
 
     async fn read(&self, log: Log, after: usize) -> Result<Vec<Vec<u8>>> {

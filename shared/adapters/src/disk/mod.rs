@@ -33,6 +33,7 @@ use mendlake_domain::minute::Timestamp;
 use mendlake_ports::{Kind, PortError, Result};
 
 use crate::stored::marker::{self, Marker};
+pub use files::Survives;
 use files::{Files, RealFiles, failed};
 pub use quotes::StoredObject;
 
@@ -44,6 +45,7 @@ const STAGING: &str = "staging";
 pub struct DiskLake {
     root: PathBuf,
     created_at: Timestamp,
+    files: RealFiles,
     /// Numbers this handle's files in `staging/`.
     staged: AtomicU64,
     /// Folders known to survive power loss: their parents were synced since they are there.
@@ -58,7 +60,7 @@ impl DiskLake {
     /// Makes a lake of a folder, which is made too, or is empty. `Rejected` where it is a lake already or holds other
     /// files. Making it again after a crash half way works.
     pub fn create(root: impl Into<PathBuf>, created_at: Timestamp) -> Result<Self> {
-        Self::create_with(&RealFiles, root.into(), created_at)
+        Self::create_with(&RealFiles(Survives::PowerLoss), root.into(), created_at)
     }
 
     /// Opens a lake. `Rejected` where the folder is no lake, or one of a newer version.
@@ -86,9 +88,18 @@ impl DiskLake {
         let staging = self.root.join(STAGING);
         let stale = folder::names(&staging)?;
         for name in &stale {
-            folder::remove_if_there(&RealFiles, &staging.join(name))?;
+            folder::remove_if_there(&self.files, &staging.join(name))?;
         }
         Ok(stale.len())
+    }
+
+    /// This handle, with files that survive less than a power loss, which is what they survive unless it is said here.
+    #[must_use]
+    pub fn surviving(self, survives: Survives) -> Self {
+        Self {
+            files: RealFiles(survives),
+            ..self
+        }
     }
 
     /// The folder.
@@ -127,6 +138,7 @@ impl DiskLake {
             durable: Mutex::new(BTreeSet::from([root.clone()])),
             root,
             created_at,
+            files: RealFiles(Survives::PowerLoss),
             staged: AtomicU64::default(),
             quotes: Mutex::default(),
             sessions: Mutex::default(),
@@ -197,6 +209,14 @@ mod tests {
     #[tokio::test]
     async fn the_quarantine_and_the_parking_place_keep_their_contract() {
         let (_folder, lake) = lake();
+        contracts::set_aside::all(&lake, &reopened(&lake)).await;
+    }
+
+    #[tokio::test]
+    async fn a_lake_that_survives_a_crash_only_keeps_its_contract_too() {
+        let (_folder, lake) = lake();
+        let lake = lake.surviving(Survives::ProcessCrash);
+        contracts::lake::all(&lake, &reopened(&lake)).await;
         contracts::set_aside::all(&lake, &reopened(&lake)).await;
     }
 

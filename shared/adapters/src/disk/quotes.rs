@@ -14,7 +14,7 @@ use mendlake_domain::symbol::Symbol;
 use mendlake_ports::lake::{Lake, NewObject, Published};
 use mendlake_ports::{Kind, PortError, Result};
 
-use super::files::{Files, RealFiles, failed};
+use super::files::{Files, failed};
 use super::place::Placed;
 use super::{DiskLake, folder, lock};
 use crate::parquet::footer::{self, Footer, Tail};
@@ -64,7 +64,7 @@ impl Day {
 
 impl Lake for DiskLake {
     async fn publish(&self, object: &NewObject) -> Result<Published> {
-        self.publish_with(&RealFiles, object)
+        self.publish_with(&self.files, object)
     }
 
     async fn coverage(&self, from: Minute, to: Minute) -> Result<Coverage> {
@@ -212,5 +212,168 @@ impl Tail for FileTail<'_> {
             Ok(tail)
         };
         read().map_err(|error| failed("read", &self.path, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use mendlake_ports::contracts::lake::an_unreadable_object_is_named;
+
+    use super::super::tests::lake;
+    use super::*;
+    use crate::stored::quotes::tests::{object, row};
+
+    /// The one object of a date.
+    fn object_of(lake: &DiskLake, dt: NaiveDate) -> (PathBuf, String) {
+        let objects = lake.objects().expect("objects");
+        let mut of_date = objects.into_iter().filter(|object| object.dt == dt);
+        let (object, None) = (of_date.next().expect("an object"), of_date.next()) else {
+            panic!("more than one")
+        };
+        (lake.path_of(dt, &object.name), object.name)
+    }
+
+    async fn coverage_of_all(lake: &DiskLake) -> Result<Coverage> {
+        lake.coverage(row("A", -3000).row.minute, row("A", 3000).row.minute)
+            .await
+    }
+
+    #[tokio::test]
+    async fn an_unreadable_object_is_corrupt_and_named() {
+        let damages: [fn(Vec<u8>) -> Vec<u8>; 4] = [
+            |bytes| bytes[..bytes.len() / 2].to_vec(),
+            |_| Vec::new(),
+            |mut bytes| {
+                let at = bytes.len() - 100;
+                bytes[at] ^= 1;
+                bytes
+            },
+            |bytes| vec![0; bytes.len()],
+        ];
+        for damage in damages {
+            let (_folder, lake) = lake();
+            let fresh = || DiskLake::open(lake.root()).expect("a lake");
+            let break_it = |dt| {
+                let (path, name) = object_of(&lake, dt);
+                fs::write(&path, damage(fs::read(&path).expect("an object"))).expect("damaged");
+                name
+            };
+            an_unreadable_object_is_named(&lake, fresh, break_it).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn data_that_is_broken_while_its_footer_is_not_is_found_by_rows_and_by_the_deep_check() {
+        let (_folder, lake) = lake();
+        lake.publish(&object(vec![row("A", 0)])).await.expect("published");
+        let dt = row("A", 0).row.minute.date();
+        let (path, name) = object_of(&lake, dt);
+        let mut bytes = fs::read(&path).expect("an object");
+        bytes[40] ^= 1;
+        fs::write(&path, bytes).expect("damaged");
+        assert_eq!(
+            coverage_of_all(&lake).await.expect("coverage").0.len(),
+            1,
+            "its footer is whole"
+        );
+        let (minute, symbols) = (row("A", 0).row.minute, BTreeSet::from(["A".parse().expect("symbol")]));
+        let rows = lake
+            .rows(&symbols, minute, minute + 1)
+            .await
+            .map(drop)
+            .expect_err("broken");
+        let deep = lake
+            .verify_object(&StoredObject { dt, name: name.clone() })
+            .map(drop)
+            .expect_err("broken");
+        for error in [rows, deep] {
+            assert!(
+                error.kind == Kind::Corrupt && error.chain().contains(&name),
+                "{}",
+                error.chain()
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_footer_is_read_once_by_each_handle() {
+        let (_folder, lake) = lake();
+        lake.publish(&object(vec![row("A", 0)])).await.expect("published");
+        let whole = coverage_of_all(&lake).await.expect("coverage");
+        let (path, _) = object_of(&lake, row("A", 0).row.minute.date());
+        fs::write(&path, b"broken").expect("damaged");
+        assert_eq!(coverage_of_all(&lake).await.expect("not read again"), whole);
+        assert!(
+            coverage_of_all(&DiskLake::open(lake.root()).expect("a lake"))
+                .await
+                .is_err(),
+            "read for the first time"
+        );
+        fs::remove_file(&path).expect("removed");
+        assert_eq!(
+            coverage_of_all(&lake).await.expect("coverage"),
+            Coverage::default(),
+            "what is gone is not held"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_deep_check_finds_an_object_in_the_wrong_folder_or_under_another_name() {
+        let (_folder, lake) = lake();
+        lake.publish(&object(vec![row("A", 0)])).await.expect("published");
+        let dt = row("A", 0).row.minute.date();
+        let (path, name) = object_of(&lake, dt);
+        let right = StoredObject { dt, name: name.clone() };
+        assert_eq!(lake.verify_object(&right).expect("right").rows, 1);
+        let moved = StoredObject {
+            dt: dt.succ_opt().expect("a day"),
+            ..right.clone()
+        };
+        let renamed = StoredObject {
+            name: name.replace("-17-", "-18-"),
+            ..right.clone()
+        };
+        let digest = &name[name.len() - 40..name.len() - 8];
+        let other = StoredObject {
+            name: name.replace(digest, &"0".repeat(32)),
+            ..right
+        };
+        for copy in [&moved, &renamed, &other] {
+            let to = lake.path_of(copy.dt, &copy.name);
+            fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+            fs::copy(&path, to).expect("copied");
+        }
+        assert!(
+            lake.verify_object(&moved)
+                .is_err_and(|error| error.kind == Kind::Corrupt)
+        );
+        assert!(
+            lake.verify_object(&other)
+                .is_err_and(|error| error.kind == Kind::Corrupt)
+        );
+        assert!(
+            lake.verify_object(&renamed).is_ok(),
+            "the rows do not say which batch they came in"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_foreign_parquet_file_is_corrupt_and_other_files_are_ignored() {
+        let (_folder, lake) = lake();
+        lake.publish(&object(vec![row("A", 0)])).await.expect("published");
+        let folder = lake.root().join("quotes/dt=2026-11-20");
+        fs::write(folder.join(".DS_Store"), b"x").expect("written");
+        fs::write(lake.root().join("quotes/README"), b"x").expect("written");
+        fs::create_dir(lake.root().join("quotes/dt=yesterday")).expect("made");
+        assert_eq!(coverage_of_all(&lake).await.expect("coverage").0.len(), 1);
+        fs::write(folder.join("part-0.parquet"), b"x").expect("written");
+        let error = coverage_of_all(&lake).await.expect_err("foreign");
+        assert_eq!(error.kind, Kind::Corrupt);
+        assert!(
+            error.chain().contains("`part-0.parquet`") && error.chain().contains("move it away"),
+            "{error}"
+        );
     }
 }

@@ -8,7 +8,7 @@ use mendlake_domain::status::SessionStatus;
 use mendlake_ports::Result;
 use mendlake_ports::sessions::Sessions;
 
-use super::files::{Files, RealFiles};
+use super::files::Files;
 use super::{DiskLake, folder, lock};
 use crate::parquet::sessions::{TABLE, from_bytes, name, to_bytes};
 use crate::stored::name::EXTENSION;
@@ -25,7 +25,7 @@ pub(super) struct Day {
 
 impl Sessions for DiskLake {
     async fn append(&self, statuses: &[SessionStatus]) -> Result<()> {
-        self.append_statuses_with(&RealFiles, statuses)
+        self.append_statuses_with(&self.files, statuses)
     }
 
     async fn current(&self, first: NaiveDate, last: NaiveDate) -> Result<Vec<SessionStatus>> {

@@ -6,7 +6,7 @@ use mendlake_ports::Result;
 use mendlake_ports::set_aside::{Parked, Rejected, SetAside};
 use mendlake_ports::stream::Batch;
 
-use super::files::{Files, RealFiles, failed};
+use super::files::{Files, failed};
 use super::{DiskLake, folder};
 use crate::stored::set_aside::{
     parked_file, parked_from_bytes, parked_name, parked_of_file, parked_to_bytes, rejected_from_bytes, rejected_name,
@@ -18,7 +18,7 @@ const PARKED: &str = "parked";
 
 impl SetAside for DiskLake {
     async fn quarantine(&self, rejected: &Rejected) -> Result<()> {
-        self.quarantine_with(&RealFiles, rejected)
+        self.quarantine_with(&self.files, rejected)
     }
 
     async fn quarantined(&self) -> Result<Vec<Rejected>> {
@@ -35,7 +35,7 @@ impl SetAside for DiskLake {
     }
 
     async fn park(&self, batch: &Batch, reason: &str) -> Result<()> {
-        self.park_with(&RealFiles, batch, reason)
+        self.park_with(&self.files, batch, reason)
     }
 
     async fn parked(&self) -> Result<Vec<Parked>> {
@@ -60,8 +60,8 @@ impl SetAside for DiskLake {
         let file = parked_file(name);
         // Only a name that was given out; a path that leads elsewhere names no batch.
         if folder::names(&folder)?.contains(&file) {
-            folder::remove_if_there(&RealFiles, &folder.join(file))?;
-            RealFiles
+            folder::remove_if_there(&self.files, &folder.join(file))?;
+            self.files
                 .sync_dir(&folder)
                 .map_err(|error| failed("sync", &folder, error))?;
         }
