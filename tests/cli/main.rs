@@ -1,2 +1,2 @@
 //! (being written)
-fn main(){}
+fn main() {}

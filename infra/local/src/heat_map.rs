@@ -43,7 +43,12 @@ pub struct Line {
 /// many minutes as it takes to fit, and shows the one that most wants to be seen.
 pub fn render(map: &HeatMap, width: usize, colour: bool) -> String {
     let minutes = map.lines.iter().map(|line| line.states.len()).max().unwrap_or(0);
-    let names = map.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
+    let names = map
+        .lines
+        .iter()
+        .map(|line| line.name.chars().count())
+        .max()
+        .unwrap_or(0);
     let step = step(minutes, width.saturating_sub(names + 1).max(1));
     let mut text = String::new();
     let _ = writeln!(text, "{:names$} {}", "", hours(map, minutes, step).trim_end());
@@ -72,7 +77,13 @@ fn hours(map: &HeatMap, minutes: usize, step: usize) -> String {
         let full_hour = clock.format("%M").to_string() == "00";
         let free = marks.len() <= column && (marks.is_empty() || column >= marks.len() + MARK_GAP);
         if column == 0 || (full_hour && free) {
-            let _ = write!(marks, "{:>pad$}{}", "", clock.format("%H:%M"), pad = column - marks.len());
+            let _ = write!(
+                marks,
+                "{:>pad$}{}",
+                "",
+                clock.format("%H:%M"),
+                pad = column - marks.len()
+            );
         }
     }
     marks
@@ -118,8 +129,17 @@ fn legend(map: &HeatMap, step: usize, colour: bool) -> String {
         .filter(|(state, _)| *state != State::NotExpected)
         .map(entry)
         .collect();
-    let of_columns = if step == 1 { "a minute" } else { "the worst of its minutes" };
-    format!("{} minute{} a column, {of_columns}\n{}\n", step, if step == 1 { "" } else { "s" }, entries.join("   "))
+    let of_columns = if step == 1 {
+        "a minute"
+    } else {
+        "the worst of its minutes"
+    };
+    format!(
+        "{} minute{} a column, {of_columns}\n{}\n",
+        step,
+        if step == 1 { "" } else { "s" },
+        entries.join("   ")
+    )
 }
 
 #[cfg(test)]
@@ -151,7 +171,10 @@ mod tests {
         for width in [20, 40, 80, 120, 400, 1000] {
             let text = render(&map(day()), width, false);
             let lines: Vec<&str> = text.lines().collect();
-            assert!(lines[..2].iter().all(|line| line.chars().count() <= width), "{width}: {text}");
+            assert!(
+                lines[..2].iter().all(|line| line.chars().count() <= width),
+                "{width}: {text}"
+            );
             assert_eq!(lines[1].matches('!').count(), 1, "{width}: {text}");
             assert!(lines[0].trim_start().starts_with("09:30"), "{text}");
         }
@@ -163,7 +186,10 @@ mod tests {
         let expected = "    09:30 10:00   11:00     12:00     13:00     14:00     15:00\n";
         assert!(text.starts_with(expected), "{text}");
         assert!(text.contains("6 minutes a column"), "{text}");
-        assert!(text.contains("█ quote 367") && text.contains("▒ healed: close 22") && text.contains("! open 1"), "{text}");
+        assert!(
+            text.contains("█ quote 367") && text.contains("▒ healed: close 22") && text.contains("! open 1"),
+            "{text}"
+        );
     }
 
     #[test]

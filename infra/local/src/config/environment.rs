@@ -42,7 +42,9 @@ impl Environment {
         };
         let variables = variables.into_iter();
         Self {
-            variables: variables.filter(|(name, value)| ours(name) && !value.is_empty()).collect(),
+            variables: variables
+                .filter(|(name, value)| ours(name) && !value.is_empty())
+                .collect(),
         }
     }
 

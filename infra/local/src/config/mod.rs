@@ -91,11 +91,7 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let read = file::load(args.config.as_deref(), folder)?;
         let in_file = read.as_ref().map(|(path, text)| file::keys(path, text)).transpose()?;
-        let layers = [
-            in_file.unwrap_or_default(),
-            environment.keys()?,
-            args.keys(watch)?,
-        ];
+        let layers = [in_file.unwrap_or_default(), environment.keys()?, args.keys(watch)?];
         let given = layered(layers)?;
         let file = read.map(|(path, _)| path);
         Values(&given).config(environment, file, given.clone())
@@ -173,7 +169,10 @@ impl Values<'_> {
                 [Key::FinnhubBaseUrl, Key::FinnhubRateLimit, Key::FinnhubKeyFile],
                 finnhub_key,
             )?,
-            alpaca: self.vendor([Key::AlpacaBaseUrl, Key::AlpacaRateLimit, Key::AlpacaKeyFile], alpaca_key)?,
+            alpaca: self.vendor(
+                [Key::AlpacaBaseUrl, Key::AlpacaRateLimit, Key::AlpacaKeyFile],
+                alpaca_key,
+            )?,
             proxy: self.optional(Key::Proxy, parsed::<String>)?,
             log_format: self.wanted(Key::LogFormat, log_format)?.value,
             log_level: self.wanted(Key::LogLevel, log_level)?.value,
@@ -213,7 +212,11 @@ impl Values<'_> {
     }
 
     /// A vendor by its three keys. A key file named by a flag is over a key in the environment, that is over any other.
-    fn vendor(&self, [url, limit, key_file]: [Key; 3], in_environment: Option<KeyPlace>) -> Result<Vendor, ConfigError> {
+    fn vendor(
+        &self,
+        [url, limit, key_file]: [Key; 3],
+        in_environment: Option<KeyPlace>,
+    ) -> Result<Vendor, ConfigError> {
         let file = self.optional(key_file, parsed::<PathBuf>)?;
         let by_flag = file.as_ref().is_some_and(|file| matches!(file.origin, Origin::Flag(_)));
         let file = file.map(|file| KeyPlace::File(file.value));
@@ -225,9 +228,7 @@ impl Values<'_> {
     }
 
     fn wanted<T>(&self, key: Key, parse: impl Fn(&str) -> Result<T, String>) -> Result<Setting<T>, ConfigError> {
-        Ok(self
-            .optional(key, parse)?
-            .expect("a key that is wanted has a default"))
+        Ok(self.optional(key, parse)?.expect("a key that is wanted has a default"))
     }
 
     fn optional<T>(

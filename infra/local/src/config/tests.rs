@@ -48,7 +48,10 @@ fn flags_are_over_the_environment_and_that_is_over_the_file() {
     .expect("a configuration");
     assert_eq!(config.lake, Path::new("in-flag"));
     assert_eq!(config.settings.settle_ms, 260_000);
-    assert_eq!((config.settings.reference.as_str(), config.settings.rate_limit), ("IBM", 300));
+    assert_eq!(
+        (config.settings.reference.as_str(), config.settings.rate_limit),
+        ("IBM", 300)
+    );
     let origins: Vec<String> = [Key::Lake, Key::SettleS, Key::FinnhubRateLimit, Key::Calendar]
         .map(|key| config.origin(key).to_string())
         .into();
@@ -85,7 +88,10 @@ fn an_unknown_key_is_refused_with_its_place_and_the_nearest_key() {
         variables: &variables,
         ..NOTHING
     });
-    assert!(said.contains("`MENDLAKE_LAEK`") && said.contains("`MENDLAKE_LAKE`?"), "{said}");
+    assert!(
+        said.contains("`MENDLAKE_LAEK`") && said.contains("`MENDLAKE_LAKE`?"),
+        "{said}"
+    );
     let market = [(MARKET, "/somewhere")];
     assert!(
         resolve(&Given {
@@ -100,9 +106,15 @@ fn an_unknown_key_is_refused_with_its_place_and_the_nearest_key() {
 #[test]
 fn an_impossible_value_is_refused_with_its_place() {
     for (file, says) in [
-        ("settle_s = 100", "`settle_s` = `100` (mendlake.toml:1): the settle time must be at least"),
+        (
+            "settle_s = 100",
+            "`settle_s` = `100` (mendlake.toml:1): the settle time must be at least",
+        ),
         ("landing_window_s = 600", "`landing_window_s` = `600` (mendlake.toml:1)"),
-        ("\ncalendar = \"XLON\"", "`calendar` = `XLON` (mendlake.toml:2): not a calendar"),
+        (
+            "\ncalendar = \"XLON\"",
+            "`calendar` = `XLON` (mendlake.toml:2): not a calendar",
+        ),
         ("symbols = [\"aapl\"]", "a symbol is upper case"),
         ("symbols = []", "names no symbol"),
         ("symbols = [1]", "a list of texts"),
@@ -156,13 +168,8 @@ fn a_key_comes_from_a_flags_file_then_the_environment_then_any_other_file() {
 
 #[test]
 fn alpaca_is_configured_when_it_has_both_halves_of_a_key() {
-    let of = |variables: &[(&str, &str)]| {
-        resolve(&Given {
-            variables,
-            ..NOTHING
-        })
-        .map(|config| config.alpaca.key.is_some())
-    };
+    let of =
+        |variables: &[(&str, &str)]| resolve(&Given { variables, ..NOTHING }).map(|config| config.alpaca.key.is_some());
     let (id, secret) = ((ALPACA_ID, "i"), (ALPACA_SECRET, "s"));
     assert!(matches!(of(&[]), Ok(false)));
     assert!(matches!(of(&[id, secret]), Ok(true)));
@@ -202,7 +209,12 @@ fn a_watchlist_file_is_read_and_what_is_wrong_with_it_is_named_by_line() {
     assert_eq!(symbols.len(), 3);
     let said = read("SPY\nspy\n").expect_err("refused").to_string();
     assert!(said.contains("w.txt:2") && said.contains("`spy`"), "{said}");
-    assert!(read("# nothing\n").expect_err("refused").to_string().contains("names no symbol"));
+    assert!(
+        read("# nothing\n")
+            .expect_err("refused")
+            .to_string()
+            .contains("names no symbol")
+    );
     assert!(Watched::File(folder.path().join("absent")).symbols().is_err());
 }
 
@@ -213,7 +225,10 @@ fn a_vendors_address_is_judged_with_its_place() {
         ..NOTHING
     })
     .expect("config");
-    let refused = config.transport(Key::FinnhubBaseUrl, &config.finnhub).err().expect("refused");
+    let refused = config
+        .transport(Key::FinnhubBaseUrl, &config.finnhub)
+        .err()
+        .expect("refused");
     let said = refused.to_string();
     assert!(said.contains("mendlake.toml:2") && said.contains("https"), "{said}");
 }

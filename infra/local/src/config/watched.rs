@@ -56,10 +56,15 @@ fn in_file(path: &Path, text: &str) -> Result<BTreeSet<Symbol>, ConfigError> {
     let mut symbols = BTreeSet::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.split('#').next().unwrap_or_default();
-        for word in line.split([',', ' ', '\t']).map(str::trim).filter(|word| !word.is_empty()) {
-            symbols.insert(word.parse().map_err(|why: mendlake_domain::symbol::SymbolError| {
-                refused(number, word, why.to_string())
-            })?);
+        for word in line
+            .split([',', ' ', '\t'])
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+        {
+            symbols.insert(
+                word.parse()
+                    .map_err(|why: mendlake_domain::symbol::SymbolError| refused(number, word, why.to_string()))?,
+            );
         }
     }
     if symbols.is_empty() {

@@ -43,6 +43,15 @@ impl State {
         }
     }
 
+    /// Its name, as JSON has it.
+    pub fn name(self) -> String {
+        match self {
+            Self::Healed(basis) => basis.to_string(),
+            Self::Future => "not_settled".into(),
+            other => other.meaning().replace(' ', "_"),
+        }
+    }
+
     /// What the letter means.
     pub const fn meaning(self) -> &'static str {
         match self {
@@ -76,12 +85,7 @@ impl State {
 
 /// The states of `[from, to)` of one symbol: of what is expected, what the lake holds and what the ledger says. Minutes
 /// from `horizon` on have not settled: what is missing of them is not open yet.
-pub fn states(
-    [from, to, horizon]: [Minute; 3],
-    expected: &MinuteSet,
-    held: &Held,
-    item: Option<&Gap>,
-) -> Vec<State> {
+pub fn states([from, to, horizon]: [Minute; 3], expected: &MinuteSet, held: &Held, item: Option<&Gap>) -> Vec<State> {
     let of_item = |set: fn(&Gap) -> MinuteSet| item.map(set).unwrap_or_default();
     let given_up = of_item(Gap::unrecoverable_minutes);
     let suspects = held.unrevised_suspects().difference(&of_item(Gap::upheld_minutes));
@@ -113,7 +117,8 @@ mod tests {
         let begin: Minute = "2026-11-20T14:30:00Z".parse().expect("minute");
         let only = |offset: i64| MinuteSet::between(begin + offset, begin + offset + 1);
         let mut held = Held::default();
-        held.by_basis.insert(Basis::Quote, MinuteSet::between(begin + 1, begin + 4));
+        held.by_basis
+            .insert(Basis::Quote, MinuteSet::between(begin + 1, begin + 4));
         held.by_basis.insert(Basis::PreviousClose, only(4));
         held.suspect = MinuteSet::between(begin + 2, begin + 4);
         held.revised = only(3);
@@ -148,7 +153,13 @@ mod tests {
         };
         let mut item = Gap::new(begin.date(), "SPY".parse().expect("symbol"), begin.start());
         item.uphold(mendlake_domain::gap::Upheld::Quiet, &all);
-        assert_eq!(states([begin, begin + 1, begin + 1], &all, &held, Some(&item)), [State::Quote]);
-        assert_eq!(states([begin, begin + 1, begin + 1], &all, &held, None), [State::Suspect]);
+        assert_eq!(
+            states([begin, begin + 1, begin + 1], &all, &held, Some(&item)),
+            [State::Quote]
+        );
+        assert_eq!(
+            states([begin, begin + 1, begin + 1], &all, &held, None),
+            [State::Suspect]
+        );
     }
 }
