@@ -20,9 +20,12 @@ impl Draw {
 
     /// One of these.
     fn of<T: Clone>(&mut self, values: &[T]) -> T {
-        let at = self.0.next_u32() as usize % values.len();
-        values[at].clone()
+        pick(self.0.next_u32(), values)
     }
+}
+
+fn pick<T: Clone>(number: u32, values: &[T]) -> T {
+    values[number as usize % values.len()].clone()
 }
 
 pub(crate) fn price(price: f64) -> Price {
@@ -33,42 +36,66 @@ pub(crate) fn minute(text: &str) -> Minute {
     text.parse().expect("a minute")
 }
 
-/// A row of a minute, each field one of few values, so that rows of one minute tie in any of them.
-fn row(draw: &mut Draw, symbol: &str, minute: Minute) -> StoredRow {
+/// How many levels the order of rows has.
+const ROW_LEVELS: u32 = 12;
+
+/// A row of a minute. Rows of one symbol-minute are alike in the levels of the order above `from_level`, so that it is
+/// decided there or below; each field is one of few values, so that it often is below.
+fn row(draw: &mut Draw, alike: &mut Draw, from_level: u32, symbol: &str, minute: Minute) -> StoredRow {
     let at = |ms: i64| minute.start().plus_ms(ms);
-    let basis = draw.of(&[
-        Basis::Quote,
-        Basis::Quote,
-        Basis::Close,
-        Basis::Open,
-        Basis::PreviousClose,
-    ]);
-    let maybe = |draw: &mut Draw| draw.of(&[None, Price::new(99.5), Price::new(0.1 + 0.2)]);
-    let row = Row {
-        symbol: symbol.parse().expect("symbol"),
-        minute,
-        price: draw.of(&[price(100.25), price(100.26), price(1e-9)]),
-        basis,
-        source: draw.of(&["finnhub", "alpaca:sip"]).parse().expect("source"),
-        traded_at: draw.of(&[
-            None,
-            Some(at(-700)),
-            Some(at(-180_000)),
-            Some(at(-180_001)),
-            Some(at(-4_000_000)),
-        ]),
-        day: Day {
-            open: maybe(draw),
-            high: maybe(draw),
-            low: maybe(draw),
-            prev_close: maybe(draw),
-        },
-        observed_at: at(draw.of(&[1_600, 1_601, 900_000])),
-        revision: draw.of(&[0, 0, 0, minute.epoch_s() + 900, minute.epoch_s() + 901]),
+    let mut level = 0;
+    let mut next = || {
+        level += 1;
+        if level > from_level {
+            draw.0.next_u32()
+        } else {
+            alike.0.next_u32()
+        }
     };
+    let revision = pick(next(), &[0, 0, 0, minute.epoch_s() + 900, minute.epoch_s() + 901]);
+    let basis = pick(
+        next(),
+        &[
+            Basis::Quote,
+            Basis::Quote,
+            Basis::Close,
+            Basis::Open,
+            Basis::PreviousClose,
+        ],
+    );
+    let observed_at = at(pick(next(), &[1_600, 1_601, 900_000]));
+    let traded = [
+        None,
+        Some(at(-700)),
+        Some(at(-180_000)),
+        Some(at(-180_001)),
+        Some(at(-4_000_000)),
+    ];
+    let traded_at = pick(next(), &traded);
+    let source = pick(next(), &["finnhub", "alpaca:sip"]).parse().expect("source");
+    let price = pick(next(), &[price(100.25), price(100.26), price(1e-9)]);
+    let stored_at = at(pick(next(), &[1_700, 1_701, 900_100]));
+    let mut day_price = || pick(next(), &[None, Price::new(99.5), Price::new(0.1 + 0.2)]);
+    let day = Day {
+        open: day_price(),
+        high: day_price(),
+        low: day_price(),
+        prev_close: day_price(),
+    };
+    let symbol = symbol.parse().expect("symbol");
     StoredRow {
-        row,
-        stored_at: at(draw.of(&[1_700, 1_701, 900_100])),
+        row: Row {
+            symbol,
+            minute,
+            price,
+            basis,
+            source,
+            traded_at,
+            day,
+            observed_at,
+            revision,
+        },
+        stored_at,
     }
 }
 
@@ -86,7 +113,13 @@ pub(crate) fn objects(seed: u64) -> Vec<NewObject> {
             let mut rows = Vec::new();
             for minute in from.until(from + minutes) {
                 for symbol in ["AAPL", "BRK.B", "^GSPC"] {
-                    rows.extend((0..draw.of(&[0, 0, 1, 2])).map(|_| row(&mut draw, symbol, minute)));
+                    for _ in 0..draw.of(&[0, 0, 1, 2]) {
+                        // The same numbers for every row of the symbol-minute.
+                        let seed = minute.index().unsigned_abs() ^ u64::from(symbol.as_bytes()[0]) << 32;
+                        let mut alike = Draw::new(seed);
+                        let from_level = alike.0.next_u32() % ROW_LEVELS;
+                        rows.push(row(&mut draw, &mut alike, from_level, symbol, minute));
+                    }
                 }
             }
             let first_sequence = (objects.len() * 100 + batch).to_string();
@@ -111,42 +144,72 @@ pub(crate) fn objects(seed: u64) -> Vec<NewObject> {
     objects
 }
 
-/// Statuses of two days, several of one instant.
+/// How many levels the order of statuses has.
+const STATUS_LEVELS: u32 = 16;
+
+/// Statuses of two days, many of one instant.
 pub(crate) fn statuses(seed: u64) -> Vec<SessionStatus> {
     let mut draw = Draw::new(seed);
     let mut statuses = Vec::new();
     for open in ["2026-11-20T14:30:00Z", "2026-11-23T14:30:00Z"].map(minute) {
-        for symbol in ["AAPL", "BRK.B", "^GSPC"] {
-            for _ in 0..40 {
-                statuses.push(status(&mut draw, symbol, open));
+        for symbol in 0..100_u32 {
+            for _ in 0..8 {
+                let mut alike = Draw::new(u64::from(symbol));
+                statuses.push(status(
+                    &mut draw,
+                    &mut alike,
+                    symbol % STATUS_LEVELS,
+                    &format!("S{symbol}"),
+                    open,
+                ));
             }
         }
     }
+    // As reconcilers append them: not symbol by symbol.
+    statuses.sort_by_key(|status| (status.outside, status.gaps, status.expected));
     statuses
 }
 
-fn status(draw: &mut Draw, symbol: &str, open: Minute) -> SessionStatus {
-    let mut count = |_| draw.of(&[0_u32, 1, 2]);
-    let present: BTreeMap<Basis, u32> = Basis::ALL.into_iter().map(|basis| (basis, count(0))).collect();
+/// A status; like those of its symbol-session in the levels of the order above `from_level`.
+fn status(draw: &mut Draw, alike: &mut Draw, from_level: u32, symbol: &str, open: Minute) -> SessionStatus {
+    let mut level = 0;
+    let mut next = || {
+        level += 1;
+        if level > from_level {
+            draw.0.next_u32()
+        } else {
+            alike.0.next_u32()
+        }
+    };
+    let as_of = open.start().plus_ms(pick(next(), &[300_000, 300_001]));
+    let is_final = pick(next(), &[false, true]);
+    let gaps = pick(next(), &[0, 1]);
+    let open = open + pick(next(), &[0, 1]);
+    let close = open + pick(next(), &[210, 390]);
+    let expected = pick(next(), &[210, 390]);
+    let mut count = || pick(next(), &[0_u32, 1, 2]);
+    let present: BTreeMap<Basis, u32> = Basis::ALL.into_iter().map(|basis| (basis, count())).collect();
+    let longest_quiet_run = pick(next(), &[None, Some(0), Some(3)]);
     let reasons = [
         Unrecoverable::NoData,
         Unrecoverable::PriceBreak,
         Unrecoverable::UnknownSymbol,
     ];
-    let unrecoverable: BTreeMap<Unrecoverable, u32> = reasons.into_iter().map(|why| (why, count(0))).collect();
+    let mut count = || pick(next(), &[0_u32, 1, 2]);
+    let unrecoverable: BTreeMap<Unrecoverable, u32> = reasons.into_iter().map(|why| (why, count())).collect();
     SessionStatus {
         on: open.date(),
         symbol: symbol.parse().expect("symbol"),
         open,
-        close: open + draw.of(&[210, 390]),
-        expected: draw.of(&[210, 390]),
+        close,
+        expected,
         present: present.into_iter().filter(|(_, count)| *count > 0).collect(),
-        longest_quiet_run: draw.of(&[None, Some(0), Some(3)]),
-        gaps: draw.of(&[0, 1]),
+        longest_quiet_run,
+        gaps,
         unrecoverable: unrecoverable.into_iter().filter(|(_, count)| *count > 0).collect(),
-        oldest_price_age_s: draw.of(&[None, Some(-1), Some(60)]),
-        outside: draw.of(&[0, 7]),
-        is_final: draw.of(&[false, true]),
-        as_of: open.start().plus_ms(draw.of(&[300_000, 300_001])),
+        oldest_price_age_s: pick(next(), &[None, Some(-1), Some(60)]),
+        outside: pick(next(), &[0, 7]),
+        is_final,
+        as_of,
     }
 }
