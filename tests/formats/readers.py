@@ -31,7 +31,7 @@ def main(lake, queries, expected):
         found = run(database, query(queries, "quotes_as_of"), [as_of["at"]])
         same("quotes_as_of " + as_of["at"], found, [row(r) for r in as_of["rows"]])
     found = run(database, query(queries, "presence_by_hour"))
-    same("presence_by_hour", found, [instants(dict(r, dt=r["dt"])) for r in expected["presence"]])
+    same("presence_by_hour", found, [instants(r) for r in expected["presence"]])
     found = run(database, query(queries, "sessions_current"))
     same("sessions_current", found, [status(r) for r in expected["sessions"]])
     check_pruning(database, lake, query(queries, "quotes_current"))
@@ -57,18 +57,17 @@ def query(queries, name):
 def run(database, sql, parameters=()):
     """The rows of a query as dictionaries, instants as milliseconds since the epoch, whatever the zone."""
     columns = [column for column, *_ in database.execute("DESCRIBE " + sql, list(parameters)).fetchall()]
-    as_text = {"dt", "session_on"}
-    wrapped = ", ".join(
-        f"epoch_ms({c}) AS {c}" if c in INSTANTS and not is_mask(c, columns) else f"CAST({c} AS varchar) AS {c}" if c in as_text else c
-        for c in columns
-    )
+    wrapped = ", ".join(f"{plain(column, columns)} AS {column}" for column in columns)
     cursor = database.execute(f"SELECT {wrapped} FROM ({sql}) AS answer", list(parameters))
     return [dict(zip(columns, values)) for values in cursor.fetchall()]
 
 
-def is_mask(column, columns):
-    """`presence_by_hour` has masks named as `sessions` names instants."""
-    return column in BASES and "present" in columns
+def plain(column, columns):
+    """A column as JSON has it. `presence_by_hour` has masks named as `sessions` names instants."""
+    is_mask = column in BASES and "present" in columns
+    if column in INSTANTS and not is_mask:
+        return f"epoch_ms({column})"
+    return f"CAST({column} AS varchar)" if column in ["dt", "session_on"] else column
 
 
 def check_types(database, lake):
