@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use mendlake_adapters::alpaca::AlpacaClient;
-use mendlake_adapters::disk::DiskLake;
+use mendlake_adapters::disk::{DiskLake, Survives};
 use mendlake_adapters::faulty::Faulty;
 use mendlake_adapters::finnhub::FinnhubClient;
 use mendlake_adapters::http::reqwest::ReqwestTransport;
@@ -180,7 +180,7 @@ impl Rehearsal {
             let limit = mendlake_adapters::alpaca::client::FREE_LIMIT;
             candles.push(Candles::Alpaca(AlpacaClient::new(exchanging(), secrets.clone(), limit)));
         }
-        let lake = DiskLake::create(&self.folder, clock.now())?;
+        let lake = DiskLake::create(&self.folder, clock.now())?.surviving(Survives::ProcessCrash);
         // A rehearsal's process may die, its machine's power may not: nobody's data is at stake, and thousands of
         // syncs would be most of its time.
         let database = Database::open_with(&database_path(&self.folder), Durability::ProcessEnd)?;
