@@ -118,16 +118,17 @@ pub struct Judge<'a> {
     truth: Vec<Candle>,
     hidden: MinuteSet,
     upheld: BTreeMap<Upheld, MinuteSet>,
+    heals: bool,
 }
 
 impl<'a> Judge<'a> {
-    /// The judge of a symbol-session.
-    pub fn new(place: &'a SimPlace, symbol: &'a Symbol, session: Session) -> Self {
+    /// The judge of a symbol-session. Where no source may be asked for candles, nothing `heals` what is wrong.
+    pub fn new(place: &'a SimPlace, symbol: &'a Symbol, session: Session, heals: bool) -> Self {
         let truth = place.truth.candles(symbol, &session);
         let hidden = place.served.hidden(symbol);
         let item = now(place.true_ledger().gap(session.on, symbol));
         let upheld = item.map(|item| item.gap.upheld).unwrap_or_default();
-        Self { place, symbol, session, truth, hidden, upheld }
+        Self { place, symbol, session, truth, hidden, upheld, heals }
     }
 
     /// Whether a current row is what it must be.
@@ -169,7 +170,7 @@ impl<'a> Judge<'a> {
         let traded_at = row.traded_at?;
         let same = |other: &&&StoredRow| other.row.is_suspect() && other.row.traded_at == row.traded_at;
         let undecidable = self.upheld.get(&Upheld::Undecidable).is_some_and(|minutes| minutes.contains(row.minute));
-        if undecidable || !current.iter().any(|stored| same(&stored)) {
+        if undecidable || !self.heals || !current.iter().any(|stored| same(&stored)) {
             return None;
         }
         let between = |candle: &&Candle| candle.minute > traded_at.minute() && candle.minute < row.minute;

@@ -41,10 +41,12 @@ impl Trace {
     pub fn line(&mut self, at: Timestamp, text: fmt::Arguments<'_>) {
         match self.keep {
             Keep::Nothing => {}
-            Keep::Hash => drop(writeln!(Hashing(&mut self.hash), "{at} {text}")),
+            Keep::Hash => {
+                let _: fmt::Result = writeln!(Hashing(&mut self.hash), "{at} {text}");
+            }
             Keep::Lines => {
                 let line = format!("{at} {text}");
-                drop(writeln!(Hashing(&mut self.hash), "{line}"));
+                let _: fmt::Result = writeln!(Hashing(&mut self.hash), "{line}");
                 self.lines.push(line);
             }
         }

@@ -192,7 +192,7 @@ impl World {
             if dark.iter().any(|(from, to)| *from <= minute && minute < *to) {
                 continue;
             }
-            let mut tick = |world: &mut Self, ms: i64| {
+            let tick = |world: &mut Self, ms: i64| {
                 let at = (minute + -1).start().plus_ms(ms).max(world.script.begin);
                 world.at(at, Event::Start(Work::Tick(minute)));
             };
