@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 /// The most bytes of records one read gives, unless its first record alone is larger: what a Lambda would be given.
 pub const MOST_READ_BYTES: usize = 6 * 1024 * 1024;
 
+/// The most messages one call receives: more would hold a database while others wait.
+pub const MOST_RECEIVED: usize = 1_000;
+
 /// The most shards: one writer and one reader on one machine gain nothing from more.
 pub const MOST_SHARDS: u32 = 64;
 

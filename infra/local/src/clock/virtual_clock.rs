@@ -37,6 +37,14 @@ pub struct VirtualClock {
 
 pub(super) struct Inner {
     state: Mutex<State>,
+    patience: Patience,
+}
+
+/// How long, in real time, nothing may happen before it is taken for a deadlock.
+#[derive(Clone, Copy)]
+struct Patience {
+    idle: Duration,
+    active: Duration,
 }
 
 struct State {
@@ -53,6 +61,16 @@ struct State {
 impl VirtualClock {
     /// A clock that stands at `epoch`.
     pub fn new(epoch: Timestamp) -> Self {
+        Self::with_patience(
+            epoch,
+            Patience {
+                idle: DEADLOCK_AFTER,
+                active: STUCK_AFTER,
+            },
+        )
+    }
+
+    fn with_patience(epoch: Timestamp, patience: Patience) -> Self {
         let state = State {
             now: epoch,
             timers: Timers::default(),
@@ -64,6 +82,7 @@ impl VirtualClock {
         Self {
             inner: Arc::new(Inner {
                 state: Mutex::new(state),
+                patience,
             }),
         }
     }
@@ -111,32 +130,41 @@ impl VirtualClock {
         reason = "a deadlock of virtual time can only be seen from real time"
     )]
     async fn watch(&self) -> std::convert::Infallible {
-        let (mut seen, mut idle) = (0, Duration::ZERO);
+        let Patience { idle, active } = self.inner.patience;
+        let look_again = idle.min(active) / 10;
+        let (mut seen, mut still) = (0, Duration::ZERO);
         loop {
-            let look_again = Duration::from_secs(1);
             tokio::time::sleep(look_again).await;
-            let state = self.inner.lock();
-            idle = if state.steps == seen {
-                idle + look_again
+            let (steps, patience, waits) = {
+                let state = self.inner.lock();
+                (
+                    state.steps,
+                    if state.active == 0 { idle } else { active },
+                    state.waits(),
+                )
+            };
+            still = if steps == seen {
+                still + look_again
             } else {
                 Duration::ZERO
             };
-            seen = state.steps;
-            let patience = if state.active == 0 { DEADLOCK_AFTER } else { STUCK_AFTER };
-            let waits = format!(
-                "{} timers, {} exchanges, {} of them active",
-                state.timers.len(),
-                state.exchanges.len(),
-                state.active
-            );
-            let now = state.now;
-            drop(state);
+            seen = steps;
             assert!(
-                idle < patience,
-                "deadlock at {now}: nothing happened for {} s of real time: {waits}",
-                idle.as_secs()
+                still < patience,
+                "deadlock: nothing happened for {} ms of real time: {waits}",
+                still.as_millis()
             );
         }
+    }
+}
+
+impl State {
+    fn waits(&self) -> String {
+        let (timers, exchanges) = (self.timers.len(), self.exchanges.len());
+        format!(
+            "at {}, {timers} timers, {exchanges} exchanges, {} of them active",
+            self.now, self.active
+        )
     }
 }
 
@@ -237,16 +265,16 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let clock = self.clock.clone();
         let mut state = clock.lock();
-        if state.now >= self.at {
-            return Poll::Ready(());
+        match self.timer {
+            // A timer that is set is over when it fires, not when its instant comes: others of that instant go first.
+            Some(timer) if state.timers.refresh(timer, context.waker()) => Poll::Pending,
+            Some(_) => Poll::Ready(()),
+            None if state.now >= self.at => Poll::Ready(()),
+            None => {
+                self.timer = Some(state.timers.set(self.at, context.waker().clone()));
+                Poll::Pending
+            }
         }
-        let waits = self
-            .timer
-            .is_some_and(|timer| state.timers.refresh(timer, context.waker()));
-        if !waits {
-            self.timer = Some(state.timers.set(self.at, context.waker().clone()));
-        }
-        Poll::Pending
     }
 }
 
@@ -254,5 +282,195 @@ impl Drop for Sleep {
     fn drop(&mut self) {
         // The waker is dropped after the lock is let go: dropping it may drop a task, which may drop another sleep.
         let _waker = self.timer.and_then(|timer| self.clock.lock().timers.remove(timer));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    fn epoch() -> Timestamp {
+        "2026-11-20T14:29:00Z".parse().expect("an instant")
+    }
+
+    fn after(clock: &VirtualClock, ms: i64) -> Sleep {
+        Sleep {
+            clock: clock.inner.clone(),
+            at: epoch().plus_ms(ms),
+            timer: None,
+        }
+    }
+
+    #[test]
+    fn it_jumps_from_timer_to_timer_in_the_order_of_their_instants() {
+        let clock = VirtualClock::new(epoch());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        clock
+            .run(async {
+                let tasks: Vec<_> = [3_600_000, 5, 60_000, 5]
+                    .into_iter()
+                    .enumerate()
+                    .map(|(place, ms)| {
+                        let (clock, seen, sleep) = (clock.clone(), seen.clone(), after(&clock, ms));
+                        tokio::spawn(async move {
+                            sleep.await;
+                            seen.lock().expect("lock").push((place, clock.now().ms_since(epoch())));
+                        })
+                    })
+                    .collect();
+                for task in tasks {
+                    task.await.expect("a task");
+                }
+            })
+            .expect("a runtime");
+        assert_eq!(
+            *seen.lock().expect("lock"),
+            [(1, 5), (3, 5), (2, 60_000), (0, 3_600_000)]
+        );
+    }
+
+    #[test]
+    fn of_timers_at_one_instant_the_first_finishes_what_it_can_before_the_next_fires() {
+        let clock = VirtualClock::new(epoch());
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let work = |name: &'static str| {
+            let (seen, sleep) = (seen.clone(), after(&clock, 10));
+            async move {
+                sleep.await;
+                for step in 0..3 {
+                    seen.borrow_mut().push((name, step));
+                    tokio::task::yield_now().await;
+                }
+            }
+        };
+        clock
+            .run(async { tokio::join!(work("a"), work("b")) })
+            .expect("a runtime");
+        assert_eq!(
+            *seen.borrow(),
+            [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1), ("b", 2)]
+        );
+    }
+
+    #[test]
+    fn it_stands_still_while_anything_can_run_and_for_instants_that_have_come() {
+        let clock = VirtualClock::new(epoch());
+        clock
+            .run(async {
+                for _ in 0..1_000 {
+                    tokio::task::yield_now().await;
+                }
+                after(&clock, 0).await;
+                after(&clock, -5_000).await;
+            })
+            .expect("a runtime");
+        assert_eq!(clock.now(), epoch());
+    }
+
+    #[test]
+    fn a_sleep_that_is_dropped_is_never_jumped_to() {
+        let clock = VirtualClock::new(epoch());
+        clock
+            .run(async {
+                let won = mendlake_ports::clock::by(&clock, epoch().plus_s(3_600), after(&clock, 20)).await;
+                assert_eq!((won, clock.now()), (Some(()), epoch().plus_ms(20)));
+                after(&clock, 30).await;
+            })
+            .expect("a runtime");
+        assert_eq!(clock.now(), epoch().plus_ms(30));
+    }
+
+    #[test]
+    fn it_waits_for_what_is_under_way_on_another_thread() {
+        let clock = VirtualClock::new(epoch());
+        clock
+            .run(async {
+                let sleeper = tokio::spawn(after(&clock, 1_000));
+                let exchange = clock.begin_exchange();
+                tokio::task::spawn_blocking(|| (0..3_000_000_u64).fold(0, u64::wrapping_add))
+                    .await
+                    .expect("work");
+                assert_eq!(clock.now(), epoch(), "an hour of work would have passed unseen");
+                drop(exchange);
+                sleeper.await.expect("a task");
+            })
+            .expect("a runtime");
+        assert_eq!(clock.now(), epoch().plus_ms(1_000));
+    }
+
+    #[test]
+    fn while_an_answer_is_kept_it_advances_and_then_stands_still_again() {
+        let clock = VirtualClock::new(epoch());
+        clock
+            .run(async {
+                let exchange = clock.begin_exchange();
+                let id = Some(exchange.id());
+                let ticker = tokio::spawn(after(&clock, 2_000));
+                clock.keep(id, Some(epoch().plus_ms(500))).await;
+                assert_eq!(clock.now(), epoch().plus_ms(500));
+                for _ in 0..100 {
+                    tokio::task::yield_now().await;
+                }
+                assert!(!ticker.is_finished(), "the answer is on its way");
+                drop(exchange);
+                ticker.await.expect("a task");
+            })
+            .expect("a runtime");
+        assert_eq!(clock.now(), epoch().plus_ms(2_000));
+    }
+
+    #[test]
+    fn keeping_an_exchange_that_is_over_or_unknown_holds_nothing_up() {
+        let clock = VirtualClock::new(epoch());
+        clock
+            .run(async {
+                let over = clock.begin_exchange();
+                let id = over.id();
+                drop(over);
+                for exchange in [Some(id), Some(ExchangeId(99)), None] {
+                    clock.keep(exchange, Some(clock.now().plus_ms(10))).await;
+                }
+                let kept = clock.begin_exchange();
+                let (id, keeper) = (kept.id(), clock.clone());
+                let server = tokio::spawn(async move { keeper.keep(Some(id), None).await });
+                after(&clock, 100).await;
+                drop(kept);
+                server.abort();
+                after(&clock, 200).await;
+            })
+            .expect("a runtime");
+        assert_eq!(clock.now(), epoch().plus_ms(200));
+        assert_eq!(clock.inner.lock().active, 0);
+    }
+
+    #[test]
+    #[should_panic(
+        expected = "deadlock: nothing happened for 100 ms of real time: at 2026-11-20T14:29:00.000Z, 0 timers"
+    )]
+    fn where_nothing_can_ever_run_again_it_panics_with_what_there_is() {
+        let patience = Patience {
+            idle: Duration::from_millis(100),
+            active: Duration::from_secs(60),
+        };
+        let clock = VirtualClock::with_patience(epoch(), patience);
+        clock.run(std::future::pending::<()>()).expect("a runtime");
+    }
+
+    #[test]
+    #[should_panic(expected = "1 timers, 1 exchanges, 1 of them active")]
+    fn where_an_exchange_never_ends_it_panics_with_what_there_is() {
+        let patience = Patience {
+            idle: Duration::from_secs(60),
+            active: Duration::from_millis(100),
+        };
+        let clock = VirtualClock::with_patience(epoch(), patience);
+        clock
+            .run(async {
+                let _exchange = clock.begin_exchange();
+                after(&clock, 1_000).await;
+            })
+            .expect("a runtime");
     }
 }

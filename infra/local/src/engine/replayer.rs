@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mendlake_domain::digest;
+use mendlake_domain::minute::Timestamp;
 use mendlake_domain::task::ReplayTask;
 use mendlake_ports::clock::Clock;
 use mendlake_ports::error::{Result, chain};
@@ -17,24 +18,39 @@ const AFTER_FAILURE_MS: i64 = 10_000;
 
 pub(super) async fn run<P: Station, O: Observer>(shared: Arc<Shared<P, O>>, mut stopping: Stopping) {
     while !stopping.is_asked() {
-        let wait_ms = match shared.place.replay_queue().receive(1).await {
-            Ok(deliveries) if deliveries.is_empty() => shared.poll_ms,
+        match shared.place.replay_queue().receive(1).await {
+            Ok(deliveries) if deliveries.is_empty() => {
+                let until = next_look(&shared).await;
+                if stopping.wait(shared.place.clock(), until, &shared.tasks_sent).await {
+                    return;
+                }
+            }
             Ok(deliveries) => {
                 for delivery in deliveries {
                     if let Err(error) = work(&shared, &delivery).await {
                         shared.failed("replay", &error);
                     }
                 }
-                0
             }
             Err(error) => {
                 shared.failed("replay", &error);
-                AFTER_FAILURE_MS
+                let until = shared.place.clock().now().plus_ms(AFTER_FAILURE_MS);
+                if stopping.wait(shared.place.clock(), until, &shared.tasks_sent).await {
+                    return;
+                }
             }
-        };
-        let until = shared.place.clock().now().plus_ms(wait_ms);
-        if wait_ms > 0 && stopping.wait(shared.place.clock(), until, &shared.tasks_sent).await {
-            return;
+        }
+    }
+}
+
+/// When the next task becomes visible, or when to look for tasks of other processes.
+async fn next_look<P: Station, O: Observer>(shared: &Shared<P, O>) -> Timestamp {
+    let poll = shared.place.clock().now().plus_ms(shared.poll_ms);
+    match shared.place.replay_queue().next_visible_at().await {
+        Ok(visible) => visible.unwrap_or(poll).min(poll),
+        Err(error) => {
+            shared.failed("replay", &error);
+            poll
         }
     }
 }

@@ -289,10 +289,7 @@ mod tests {
                 .map(|candle| candle.minute.since(session.open))
         };
         let late: Vec<_> = days.iter().filter_map(|day| first("LATE", day)).collect();
-        assert!(
-            late.iter().any(|first| *first == 0) && late.iter().any(|first| *first > 20),
-            "{late:?}"
-        );
+        assert!(late.contains(&0) && late.iter().any(|first| *first > 20), "{late:?}");
         let quiet = |symbol: &str, session: &Session| {
             let minutes: Vec<_> = regular(&market, symbol, *session)
                 .iter()

@@ -629,7 +629,11 @@ mod tests {
         let session = market.sessions(day, day)[0];
         assert_eq!(session.len(), 210);
         let candles = market.candles("DBB", session.open, session.close);
-        assert!(!candles.is_empty() && candles.len() < 105, "{}", candles.len());
+        assert!(
+            !candles.is_empty() && candles.len() < session.len() * 2 / 3,
+            "{}",
+            candles.len()
+        );
         let first = candles[0];
         let standing = market.standing("DBB", first.end()).expect("standing");
         assert_eq!(

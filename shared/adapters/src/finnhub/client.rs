@@ -346,6 +346,7 @@ mod tests {
         );
         assert_eq!(MarketFacts::name(&client).as_str(), NAME);
         assert_eq!((client.lateness_ms(), client.configured_limit()), (300_000, 60));
-        assert_eq!(client.key_version().await, "version-of-3");
+        assert_eq!(QuoteSource::key_version(&client).await, "version-of-3");
+        assert_eq!(CandleSource::key_version(&client).await, "version-of-3");
     }
 }

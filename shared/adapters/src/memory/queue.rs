@@ -9,7 +9,7 @@ use mendlake_ports::error::Result;
 use mendlake_ports::queue::{Delivery, Message, Queue, QueueConsumer};
 
 use super::locked;
-use crate::settings::{QueueSettings, check_message};
+use crate::settings::{MOST_RECEIVED, QueueSettings, check_message};
 
 /// A queue in memory: what is accepted survives until the process ends.
 ///
@@ -59,7 +59,7 @@ impl<C: Clock> Queue for MemoryQueue<C> {
 
 impl<C: Clock> QueueConsumer for MemoryQueue<C> {
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>> {
-        let now = self.clock.now();
+        let (now, max) = (self.clock.now(), max.min(MOST_RECEIVED));
         let mut state = locked(&self.state);
         let mut delivered = Vec::new();
         while delivered.len() < max
@@ -210,5 +210,17 @@ mod tests {
             }
             bodies.extend(delivered.into_iter().map(|d| d.body));
         }
+    }
+
+    #[tokio::test]
+    async fn one_call_receives_a_bounded_number() {
+        let clock = clock();
+        let queue = MemoryQueue::new(clock.clone(), QueueSettings::new(1_000, 2));
+        let message = Message {
+            body: "a".into(),
+            visible_at: clock.now(),
+        };
+        queue.send(&vec![message; MOST_RECEIVED + 1]).await.unwrap();
+        assert_eq!(queue.receive(usize::MAX).await.unwrap().len(), MOST_RECEIVED);
     }
 }

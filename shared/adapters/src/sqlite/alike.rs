@@ -9,6 +9,7 @@ use mendlake_ports::stream::{NewRecord, Stream, StreamConsumer};
 use proptest::prelude::*;
 
 use super::crash::{Folder, clock};
+use super::database::{Database, Durability};
 use super::ledger::SqliteLedger;
 use super::queue::SqliteQueue;
 use super::stream::SqliteStream;
@@ -102,6 +103,11 @@ proptest! {
     }
 }
 
+/// Hundreds of little databases: none has to survive anything.
+fn quick(folder: &Folder) -> Database {
+    Database::open_with(&folder.file(), Durability::ProcessEnd).unwrap()
+}
+
 fn block_on(future: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread()
         .build()
@@ -112,7 +118,7 @@ fn block_on(future: impl Future<Output = ()>) {
 async fn same_queues(steps: &[QueueStep]) {
     let (folder, clock, settings) = (Folder::new(), clock(), QueueSettings::new(VISIBILITY_MS, 2));
     let memory = MemoryQueue::new(clock.clone(), settings);
-    let sqlite = SqliteQueue::new(folder.open(), clock.clone(), "live", settings);
+    let sqlite = SqliteQueue::new(quick(&folder), clock.clone(), "live", settings);
     let mut receipts: Vec<(String, String)> = Vec::new();
     let mut sent = 0;
     for step in steps {
@@ -163,7 +169,7 @@ async fn same_queues(steps: &[QueueStep]) {
 async fn same_streams(steps: &[StreamStep]) {
     let (folder, clock, settings) = (Folder::new(), clock(), StreamSettings::new(SHARDS, RETENTION_MS));
     let memory = MemoryStream::new(clock.clone(), "5eed", settings);
-    let sqlite = SqliteStream::open(folder.open(), clock.clone(), "5eed", settings).unwrap();
+    let sqlite = SqliteStream::open(quick(&folder), clock.clone(), "5eed", settings).unwrap();
     for step in steps {
         match step {
             StreamStep::Append(keys) => {
@@ -204,7 +210,7 @@ async fn same_streams(steps: &[StreamStep]) {
 
 async fn same_ledgers(steps: &[LedgerStep]) {
     let folder = Folder::new();
-    let (memory, sqlite) = (MemoryLedger::new(), SqliteLedger::new(folder.open()));
+    let (memory, sqlite) = (MemoryLedger::new(), SqliteLedger::new(quick(&folder)));
     let provider = "finnhub".parse().unwrap();
     for step in steps {
         match *step {

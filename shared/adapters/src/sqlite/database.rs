@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mendlake_ports::error::{Kind, PortError, Result};
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::error::{Step, sql_error};
 
@@ -19,10 +19,24 @@ const APPLICATION_ID: i32 = 0x6d65_6e64;
 /// is being carried over on a slow disk may take a second.
 const BUSY_FOR: Duration = Duration::from_secs(5);
 
+/// How often the switch to a write-ahead log is tried: others that open the same new file at the same moment are in the
+/// way for one try each.
+const MOST_SWITCHES: usize = 20;
+
+/// What a commit survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Power loss: the log is synced at every commit, which takes a millisecond or two.
+    PowerLoss,
+    /// The end of the process, by `kill -9` too, but not of the machine, which may lose the newest commits. For
+    /// demonstrations and tests on a virtual clock, whose data can be made again.
+    ProcessEnd,
+}
+
 /// One database file, open. Clones share its connection.
 ///
-/// - Every port call is one transaction, committed with `synchronous=FULL` on a write-ahead log: what a call returned
-///   survives power loss, and a call that failed left nothing.
+/// - Every port call is one transaction on a write-ahead log, committed with `synchronous=FULL` unless [`Durability`] says
+///   otherwise: what a call returned survives power loss, and a call that failed left nothing.
 /// - Calls run inline under a mutex, not on a thread of their own: each is a few statements over an index, with a bound
 ///   on the rows it touches. A call may wait for the disk, and up to 5 s for another process's transaction.
 /// - Any number of processes may read while one writes. Two processes may write; that there is one pipeline a folder is
@@ -38,11 +52,16 @@ impl Database {
     /// A newer schema than this release knows, or another program's database, is `Rejected` and left untouched; what is
     /// no database is `Corrupt`.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_with(path, Durability::PowerLoss)
+    }
+
+    /// Opens the file as [`open`](Self::open) does, its commits surviving what is asked.
+    pub fn open_with(path: &Path, durability: Durability) -> Result<Self> {
         let doing = format!("open database `{}`", path.display());
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let mut connection = connect(path, flags, &doing)?;
         check_version(&connection, MIGRATIONS.len(), &doing)?;
-        make_durable(&connection, &doing)?;
+        make_durable(&connection, durability, &doing)?;
         migrate(&mut connection, MIGRATIONS, &doing)?;
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
@@ -114,14 +133,18 @@ fn connect(path: &Path, flags: OpenFlags, doing: &str) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Sets what makes a commit survive power loss.
-fn make_durable(connection: &Connection, doing: &str) -> Result<()> {
-    let set = || -> rusqlite::Result<String> {
-        connection.pragma_update(None, "synchronous", "FULL")?;
+/// Sets what a commit survives.
+fn make_durable(connection: &Connection, durability: Durability, doing: &str) -> Result<()> {
+    let synchronous = match durability {
+        Durability::PowerLoss => "FULL",
+        Durability::ProcessEnd => "NORMAL",
+    };
+    let set = || {
+        connection.pragma_update(None, "synchronous", synchronous)?;
         // Only macOS heeds these: its fsync leaves data in the drive's cache.
         connection.pragma_update(None, "fullfsync", true)?;
         connection.pragma_update(None, "checkpoint_fullfsync", true)?;
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+        switch_to_log(connection)
     };
     match set().map_err(|e| sql_error(doing, e))?.as_str() {
         "wal" => Ok(()),
@@ -132,19 +155,29 @@ fn make_durable(connection: &Connection, doing: &str) -> Result<()> {
     }
 }
 
+/// Switches to a write-ahead log, where that is not done yet; gives the journal mode. SQLite does not wait for others
+/// here as it does for a transaction, so a transaction is waited for before it is tried again.
+fn switch_to_log(connection: &Connection) -> rusqlite::Result<String> {
+    let switch = || connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0));
+    for _ in 1..MOST_SWITCHES {
+        match switch() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
+            }
+            switched => return switched,
+        }
+    }
+    switch()
+}
+
 /// The schema version, 0 where the database is new; refuses another program's database and a newer schema.
 fn check_version(connection: &Connection, newest: usize, doing: &str) -> Result<usize> {
-    let integer = |sql: &str| {
-        connection
-            .query_row(sql, [], |row| row.get::<_, i64>(0))
-            .map_err(|e| sql_error(doing, e))
-    };
+    // One statement, so that all three are of one moment though another process may be migrating.
+    let sql = "SELECT (SELECT count(*) FROM sqlite_schema), application_id, user_version
+               FROM pragma_application_id, pragma_user_version";
+    let read = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let (tables, application, version): (i64, i64, i64) = read.map_err(|e| sql_error(doing, e))?;
     let refuse = |what: String| Err(PortError::new(Kind::Rejected, format!("{doing}: {what}")));
-    let (application, tables) = (
-        integer("PRAGMA application_id")?,
-        integer("SELECT count(*) FROM sqlite_schema")?,
-    );
-    let version = integer("PRAGMA user_version")?;
     if application != i64::from(APPLICATION_ID) && (application, version, tables) != (0, 0, 0) {
         return refuse("it is another program's database".into());
     }

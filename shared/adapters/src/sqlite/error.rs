@@ -75,3 +75,47 @@ pub(super) fn from_json<T: DeserializeOwned>(what: impl Display, text: &str) -> 
     let corrupt = |error| PortError::caused(Kind::Corrupt, format!("read {what}: not such an item"), error);
     Ok(serde_json::from_str(text).map_err(corrupt)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn each_failure_says_what_to_do_next() {
+        let kinds = [
+            (ffi::SQLITE_BUSY, Kind::Unavailable),
+            (ffi::SQLITE_LOCKED, Kind::Unavailable),
+            (ffi::SQLITE_IOERR, Kind::Unavailable),
+            (ffi::SQLITE_FULL, Kind::Unavailable),
+            (ffi::SQLITE_NOMEM, Kind::Unavailable),
+            (ffi::SQLITE_CANTOPEN, Kind::Unavailable),
+            (ffi::SQLITE_CORRUPT, Kind::Corrupt),
+            (ffi::SQLITE_NOTADB, Kind::Corrupt),
+            (ffi::SQLITE_READONLY, Kind::Denied),
+            (ffi::SQLITE_PERM, Kind::Denied),
+            (ffi::SQLITE_TOOBIG, Kind::Rejected),
+        ];
+        for (code, kind) in kinds {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            let error = sql_error("append to stream", error);
+            assert_eq!(error.kind, kind, "{}", error.chain());
+            let full = error.to_string() == "append to stream: the disk is full";
+            assert_eq!(full, code == ffi::SQLITE_FULL, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_column_of_another_type_is_corrupt() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        let error = database
+            .query_row("SELECT 'text'", [], |row| row.get::<_, i64>(0))
+            .unwrap_err();
+        assert_eq!(sql_error("read", error).kind, Kind::Corrupt);
+        let error = database
+            .query_row("SELECT 5000000000", [], |row| row.get::<_, u32>(0))
+            .unwrap_err();
+        assert_eq!(sql_error("read", error).kind, Kind::Corrupt);
+    }
+}

@@ -9,10 +9,7 @@ use rusqlite::{Transaction, params};
 use super::database::Database;
 use super::error::Step;
 use crate::memory::queue::parse_receipt;
-use crate::settings::{QueueSettings, check_message};
-
-/// The most messages one call receives: more would hold the database while others wait.
-const MOST_RECEIVED: usize = 1_000;
+use crate::settings::{MOST_RECEIVED, QueueSettings, check_message};
 
 /// A queue in a database, by name: one database holds any number of them.
 ///
@@ -229,5 +226,18 @@ mod tests {
             .unwrap();
         assert!(!queue.acknowledge("1-0").await.unwrap());
         assert_eq!(queue.receive(1).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn one_call_receives_a_bounded_number() {
+        let (folder, clock) = (Folder::new(), clock());
+        let queue = SqliteQueue::new(folder.open(), clock.clone(), "live", QueueSettings::new(1_000, 2));
+        let message = Message {
+            body: "a".into(),
+            visible_at: clock.now(),
+        };
+        queue.send(&vec![message; MOST_RECEIVED + 1]).await.unwrap();
+        assert_eq!(queue.receive(usize::MAX).await.unwrap().len(), MOST_RECEIVED);
+        assert_eq!(queue.receive(usize::MAX).await.unwrap().len(), 1);
     }
 }

@@ -46,22 +46,43 @@ fn race<T: Send>(folder: &Folder, threads: usize, work: impl Fn(Database) -> T +
 }
 
 #[test]
-fn a_commit_is_synced_to_a_write_ahead_log() {
+fn a_commit_is_synced_to_a_write_ahead_log_unless_less_is_asked_for() {
     let folder = Folder::new();
-    let database = folder.open();
-    let connection = database.connection();
-    let setting = |name| {
-        connection
-            .query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
-            .unwrap()
-    };
-    assert_eq!(setting("synchronous"), 2, "2 is FULL");
-    assert_eq!(setting("fullfsync"), 1);
-    assert_eq!(setting("foreign_keys"), 1);
-    let mode: String = connection
-        .query_row("PRAGMA journal_mode", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(mode, "wal");
+    let asked = [
+        (folder.open(), "2", "2 is FULL"),
+        (
+            Database::open_with(&folder.file(), Durability::ProcessEnd).unwrap(),
+            "1",
+            "1 is NORMAL",
+        ),
+    ];
+    for (database, synchronous, name) in asked {
+        let connection = database.connection();
+        let setting = |name| {
+            let read = connection.query_row(&format!("PRAGMA {name}"), [], |row| {
+                row.get::<_, rusqlite::types::Value>(0)
+            });
+            match read.unwrap() {
+                rusqlite::types::Value::Integer(n) => n.to_string(),
+                rusqlite::types::Value::Text(text) => text,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(setting("synchronous"), synchronous, "{name}");
+        assert_eq!(
+            ["journal_mode", "fullfsync", "foreign_keys"].map(setting),
+            ["wal", "1", "1"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_need_not_survive_power_loss_survives_a_kill() {
+    let folder = Folder::new();
+    let open =
+        |folder: &Folder| SqliteLedger::new(Database::open_with(&folder.file(), Durability::ProcessEnd).unwrap());
+    let crash = |ledger| open(&folder.crashed_with(ledger));
+    mendlake_ports::contracts::landing::marks_survive_power_loss(open(&folder), crash).await;
 }
 
 #[test]
@@ -159,30 +180,12 @@ fn a_migration_that_fails_leaves_the_older_schema() {
 }
 
 #[test]
-fn opening_at_once_makes_the_schema_once() {
-    let folder = Folder::new();
-    drop(folder.open());
-    // A database as it is before its first migration, but with its log: two processes that find it so at once.
-    let raw = Connection::open(folder.file()).unwrap();
-    let tables: Vec<String> = {
-        let mut statement = raw
-            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
-            .unwrap();
-        statement
-            .query_map([], |row| row.get(0))
-            .unwrap()
-            .map(|name| name.unwrap())
-            .collect()
-    };
-    raw.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
-    for table in tables.iter().filter(|name| !name.starts_with("sqlite_")) {
-        raw.execute_batch(&format!("DROP TABLE {table}")).unwrap();
-    }
-    raw.execute_batch("DELETE FROM sqlite_sequence; PRAGMA application_id = 1835363940; PRAGMA user_version = 0")
-        .unwrap();
-    drop(raw);
-    for thread in race_to_open(&folder) {
-        thread.expect("open");
+fn a_new_database_opened_by_several_at_once_is_made_once() {
+    for _round in 0..20 {
+        let folder = Folder::new();
+        for opened in race_to_open(&folder) {
+            opened.expect("open");
+        }
     }
 }
 

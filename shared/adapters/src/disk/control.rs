@@ -1,0 +1,84 @@
+//! The control logs on disk: `control/<log>/00000001.json`.
+
+use std::path::{Path, PathBuf};
+
+use mendlake_ports::control::{Appended, Control, Log};
+use mendlake_ports::{Kind, PortError, Result};
+
+use super::files::Files;
+use super::place::Placed;
+use super::{DiskLake, folder};
+use crate::stored::control::{name, number};
+
+impl Control for DiskLake {
+    async fn append(&self, log: Log, number: usize, entry: &[u8]) -> Result<Appended> {
+        self.append_with(&self.files, log, number, entry)
+    }
+
+    async fn read(&self, log: Log, after: usize) -> Result<Vec<Vec<u8>>> {
+        let folder = self.root.join(folder_of(log));
+        (after + 1..=self.newest(log)?)
+            .map(|number| folder::read(&folder.join(name(number))))
+            .collect()
+    }
+}
+
+impl DiskLake {
+    pub(super) fn append_with(&self, files: &impl Files, log: Log, number: usize, entry: &[u8]) -> Result<Appended> {
+        let next = self.newest(log)? + 1;
+        if number == 0 || number > next {
+            let what = format!(
+                "append entry {number} to control log `{}`: the next one is {next}",
+                log.folder()
+            );
+            return Err(PortError::new(Kind::Rejected, what));
+        }
+        Ok(match self.place(files, &folder_of(log), &name(number), entry)? {
+            Placed::New => Appended::Done,
+            Placed::Existed => Appended::Taken,
+        })
+    }
+
+    /// The number of the newest entry, 0 where there is none. `Corrupt` where one before it is missing.
+    fn newest(&self, log: Log) -> Result<usize> {
+        let names = folder::names(&self.root.join(folder_of(log)))?;
+        let mut newest = 0;
+        // In the order of numbers: names are in theirs only up to eight digits.
+        let mut numbers: Vec<usize> = names.iter().filter_map(|name| number(name)).collect();
+        numbers.sort_unstable();
+        for number in numbers {
+            if number != newest + 1 {
+                let what = format!("read control log `{}`: entry {} is missing", log.folder(), newest + 1);
+                return Err(PortError::new(Kind::Corrupt, what));
+            }
+            newest = number;
+        }
+        Ok(newest)
+    }
+}
+
+fn folder_of(log: Log) -> PathBuf {
+    Path::new("control").join(log.folder())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::lake;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_missing_entry_is_corrupt_and_named() {
+        let (_folder, lake) = lake();
+        for number in 1..=3 {
+            lake.append(Log::Overlay, number, b"{}").await.expect("appended");
+        }
+        std::fs::remove_file(lake.root().join("control/overlay/00000002.json")).expect("removed");
+        let error = lake.read(Log::Overlay, 0).await.expect_err("a hole");
+        assert_eq!(error.kind, Kind::Corrupt);
+        assert!(
+            error.chain().contains("`overlay`: entry 2 is missing"),
+            "{}",
+            error.chain()
+        );
+    }
+}

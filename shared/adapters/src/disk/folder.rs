@@ -1,0 +1,61 @@
+//! Reading folders and files.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use chrono::NaiveDate;
+use mendlake_ports::Result;
+
+use super::files::{Files, failed};
+
+/// How the folder of a date begins.
+const DT: &str = "dt=";
+
+/// The folder of a date.
+pub(super) fn of_date(dt: NaiveDate) -> String {
+    format!("{DT}{dt}")
+}
+
+/// The dates there are folders of, ascending. Other names hold nothing of the lake's.
+pub(super) fn dates(folder: &Path) -> Result<Vec<NaiveDate>> {
+    let date = |name: String| name.strip_prefix(DT)?.parse().ok().filter(|dt| of_date(*dt) == name);
+    Ok(names(folder)?.into_iter().filter_map(date).collect())
+}
+
+/// The names in a folder, ascending; none where it is not there yet. A name that is no text is none of the lake's.
+pub(super) fn names(folder: &Path) -> Result<BTreeSet<String>> {
+    let list = || -> std::io::Result<BTreeSet<String>> {
+        let mut names = BTreeSet::new();
+        for entry in fs::read_dir(folder)? {
+            names.extend(entry?.file_name().into_string());
+        }
+        Ok(names)
+    };
+    match list() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeSet::new()),
+        listed => listed.map_err(|error| failed("list", folder, error)),
+    }
+}
+
+/// A file's bytes.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|error| failed("read", path, error))
+}
+
+/// A file's bytes, `None` where there is none.
+pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        read => read.map(Some).map_err(|error| failed("read", path, error)),
+    }
+}
+
+/// Takes a name away, if it is there.
+pub(super) fn remove_if_there(files: &impl Files, path: &Path) -> Result<()> {
+    match files.remove(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(|error| failed("remove", path, error)),
+    }
+}

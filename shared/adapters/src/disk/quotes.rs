@@ -1,0 +1,379 @@
+//! The table `quotes` on disk, and the index of its footers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use chrono::NaiveDate;
+use mendlake_domain::coverage::Coverage;
+use mendlake_domain::minute::Minute;
+use mendlake_domain::quote::StoredRow;
+use mendlake_domain::symbol::Symbol;
+use mendlake_ports::lake::{Lake, NewObject, Published};
+use mendlake_ports::{Kind, PortError, Result};
+
+use super::files::{Files, failed};
+use super::place::Placed;
+use super::{DiskLake, folder, lock};
+use crate::parquet::footer::{self, Footer, Tail};
+use crate::parquet::quotes::{TABLE, from_bytes, to_bytes, verify};
+use crate::stored::name::{EXTENSION, ObjectName};
+use crate::stored::quotes::{prepare, sort, within};
+
+/// An object of the table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StoredObject {
+    /// The date of its folder.
+    pub dt: NaiveDate,
+    /// Its name.
+    pub name: String,
+}
+
+/// What the footers of one date say.
+#[derive(Debug, Default)]
+pub(super) struct Day {
+    /// Of each object, the first and the last minute of each symbol: enough to know which to open for rows.
+    spans: BTreeMap<String, Vec<(Symbol, Minute, Minute)>>,
+    /// All of them, joined.
+    coverage: Coverage,
+}
+
+impl Day {
+    fn note(&mut self, name: String, footer: &Footer) {
+        let span = |(symbol, held): (&Symbol, &mendlake_domain::coverage::Held)| {
+            let present = held.present();
+            Some((symbol.clone(), present.first()?, present.last()?))
+        };
+        self.coverage.join(&footer.coverage);
+        self.spans
+            .insert(name, footer.coverage.0.iter().filter_map(span).collect());
+    }
+
+    fn with_rows_of(&self, symbols: &BTreeSet<Symbol>, from: Minute, to: Minute) -> Vec<String> {
+        let touches =
+            |(symbol, first, last): &(Symbol, Minute, Minute)| *first < to && *last >= from && symbols.contains(symbol);
+        self.spans
+            .iter()
+            .filter(|(_, spans)| spans.iter().any(touches))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+}
+
+impl Lake for DiskLake {
+    async fn publish(&self, object: &NewObject) -> Result<Published> {
+        self.publish_with(&self.files, object)
+    }
+
+    async fn coverage(&self, from: Minute, to: Minute) -> Result<Coverage> {
+        let mut coverage = Coverage::default();
+        for dt in self.dates_of(from, to)? {
+            self.refresh(dt).await?;
+            if let Some(day) = lock(&self.quotes).get(&dt) {
+                coverage.join(&within(&day.coverage, from, to));
+            }
+        }
+        Ok(coverage)
+    }
+
+    async fn rows(&self, symbols: &BTreeSet<Symbol>, from: Minute, to: Minute) -> Result<Vec<StoredRow>> {
+        let mut rows = Vec::new();
+        for dt in self.dates_of(from, to)? {
+            self.refresh(dt).await?;
+            let day = lock(&self.quotes)
+                .get(&dt)
+                .map(|day| day.with_rows_of(symbols, from, to));
+            for name in day.unwrap_or_default() {
+                // Whole objects: what a batch left is small, and only whole bytes have a checksum.
+                let object = from_bytes(&self.read_object(dt, &name)?, &name)?;
+                let named = |row: &StoredRow| symbols.contains(&row.row.symbol);
+                let inside = |row: &StoredRow| row.row.minute >= from && row.row.minute < to;
+                rows.extend(object.into_iter().filter(|row| inside(row) && named(row)));
+            }
+        }
+        sort(&mut rows);
+        Ok(rows)
+    }
+}
+
+impl DiskLake {
+    /// Every object of the table `quotes`, by date and name. `Corrupt` where another file would be read as one.
+    pub fn objects(&self) -> Result<Vec<StoredObject>> {
+        let mut objects = Vec::new();
+        for dt in folder::dates(&self.table())? {
+            objects.extend(self.object_names(dt)?.into_iter().map(|name| StoredObject { dt, name }));
+        }
+        Ok(objects)
+    }
+
+    /// Reads an object's columns and checks that its footer, its name and its folder agree with them; gives its footer.
+    /// `Corrupt` where they do not.
+    pub fn verify_object(&self, object: &StoredObject) -> Result<Footer> {
+        verify(&self.read_object(object.dt, &object.name)?, object.dt, &object.name)
+    }
+
+    pub(super) fn publish_with(&self, files: &impl Files, object: &NewObject) -> Result<Published> {
+        let prepared = prepare(object)?;
+        let folder = Path::new(TABLE).join(folder::of_date(object.dt));
+        Ok(
+            match self.place(files, &folder, &prepared.name.to_string(), &to_bytes(&prepared))? {
+                Placed::New => Published::New,
+                Placed::Existed => Published::Existed,
+            },
+        )
+    }
+
+    /// Brings the index of a date up to what is in its folder: reads the footers that are new.
+    async fn refresh(&self, dt: NaiveDate) -> Result<()> {
+        let listed = self.object_names(dt)?;
+        let new: Vec<String> = {
+            let mut days = lock(&self.quotes);
+            let day = days.entry(dt).or_default();
+            if day.spans.keys().any(|known| !listed.contains(known)) {
+                // Somebody took objects away by hand: what they said must not stay.
+                *day = Day::default();
+            }
+            listed
+                .into_iter()
+                .filter(|name| !day.spans.contains_key(name))
+                .collect()
+        };
+        for name in new {
+            let footer = footer::read(&FileTail {
+                path: self.path_of(dt, &name),
+                name: &name,
+            })
+            .await?;
+            lock(&self.quotes).entry(dt).or_default().note(name, &footer);
+        }
+        Ok(())
+    }
+
+    /// The names of the objects of a date. Files that no reader takes for an object are ignored.
+    fn object_names(&self, dt: NaiveDate) -> Result<BTreeSet<String>> {
+        let folder = self.table().join(folder::of_date(dt));
+        let mut names = folder::names(&folder)?;
+        names.retain(|name| name.ends_with(EXTENSION));
+        match names.iter().find(|name| name.parse::<ObjectName>().is_err()) {
+            None => Ok(names),
+            Some(foreign) => {
+                let what = format!(
+                    "read `{foreign}` in `{}`: no object has such a name, move it away",
+                    folder.display()
+                );
+                Err(PortError::new(Kind::Corrupt, what))
+            }
+        }
+    }
+
+    /// The dates with a folder and a minute in `[from, to)`.
+    fn dates_of(&self, from: Minute, to: Minute) -> Result<Vec<NaiveDate>> {
+        if to <= from {
+            return Ok(Vec::new());
+        }
+        let mut dates = folder::dates(&self.table())?;
+        dates.retain(|dt| *dt >= from.date() && *dt <= to.plus(-1).date());
+        Ok(dates)
+    }
+
+    fn read_object(&self, dt: NaiveDate, name: &str) -> Result<Bytes> {
+        folder::read(&self.path_of(dt, name)).map(Bytes::from)
+    }
+
+    fn path_of(&self, dt: NaiveDate, name: &str) -> PathBuf {
+        self.table().join(folder::of_date(dt)).join(name)
+    }
+
+    fn table(&self) -> PathBuf {
+        self.root.join(TABLE)
+    }
+}
+
+/// The end of a file.
+struct FileTail<'a> {
+    path: PathBuf,
+    name: &'a str,
+}
+
+impl Tail for FileTail<'_> {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    async fn tail(&self, bytes: usize) -> Result<Vec<u8>> {
+        let read = || {
+            let mut file = File::open(&self.path)?;
+            let len = file.metadata()?.len();
+            file.seek(SeekFrom::Start(len.saturating_sub(bytes as u64)))?;
+            let mut tail = Vec::new();
+            file.read_to_end(&mut tail)?;
+            Ok(tail)
+        };
+        read().map_err(|error| failed("read", &self.path, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use mendlake_ports::contracts::lake::an_unreadable_object_is_named;
+
+    use super::super::tests::lake;
+    use super::*;
+    use crate::stored::quotes::tests::{object, row};
+
+    /// The one object of a date.
+    fn object_of(lake: &DiskLake, dt: NaiveDate) -> (PathBuf, String) {
+        let objects = lake.objects().expect("objects");
+        let mut of_date = objects.into_iter().filter(|object| object.dt == dt);
+        let (object, None) = (of_date.next().expect("an object"), of_date.next()) else {
+            panic!("more than one")
+        };
+        (lake.path_of(dt, &object.name), object.name)
+    }
+
+    async fn coverage_of_all(lake: &DiskLake) -> Result<Coverage> {
+        lake.coverage(row("A", -3000).row.minute, row("A", 3000).row.minute)
+            .await
+    }
+
+    #[tokio::test]
+    async fn an_unreadable_object_is_corrupt_and_named() {
+        let damages: [fn(Vec<u8>) -> Vec<u8>; 4] = [
+            |bytes| bytes[..bytes.len() / 2].to_vec(),
+            |_| Vec::new(),
+            |mut bytes| {
+                let at = bytes.len() - 100;
+                bytes[at] ^= 1;
+                bytes
+            },
+            |bytes| vec![0; bytes.len()],
+        ];
+        for damage in damages {
+            let (_folder, lake) = lake();
+            let fresh = || DiskLake::open(lake.root()).expect("a lake");
+            let break_it = |dt| {
+                let (path, name) = object_of(&lake, dt);
+                fs::write(&path, damage(fs::read(&path).expect("an object"))).expect("damaged");
+                name
+            };
+            an_unreadable_object_is_named(&lake, fresh, break_it).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn data_that_is_broken_while_its_footer_is_not_is_found_by_rows_and_by_the_deep_check() {
+        let (_folder, lake) = lake();
+        lake.publish(&object(vec![row("A", 0)])).await.expect("published");
+        let dt = row("A", 0).row.minute.date();
+        let (path, name) = object_of(&lake, dt);
+        let mut bytes = fs::read(&path).expect("an object");
+        bytes[40] ^= 1;
+        fs::write(&path, bytes).expect("damaged");
+        assert_eq!(
+            coverage_of_all(&lake).await.expect("coverage").0.len(),
+            1,
+            "its footer is whole"
+        );
+        let (minute, symbols) = (row("A", 0).row.minute, BTreeSet::from(["A".parse().expect("symbol")]));
+        let rows = lake
+            .rows(&symbols, minute, minute + 1)
+            .await
+            .map(drop)
+            .expect_err("broken");
+        let deep = lake
+            .verify_object(&StoredObject { dt, name: name.clone() })
+            .map(drop)
+            .expect_err("broken");
+        for error in [rows, deep] {
+            assert!(
+                error.kind == Kind::Corrupt && error.chain().contains(&name),
+                "{}",
+                error.chain()
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_footer_is_read_once_by_each_handle() {
+        let (_folder, lake) = lake();
+        lake.publish(&object(vec![row("A", 0)])).await.expect("published");
+        let whole = coverage_of_all(&lake).await.expect("coverage");
+        let (path, _) = object_of(&lake, row("A", 0).row.minute.date());
+        fs::write(&path, b"broken").expect("damaged");
+        assert_eq!(coverage_of_all(&lake).await.expect("not read again"), whole);
+        assert!(
+            coverage_of_all(&DiskLake::open(lake.root()).expect("a lake"))
+                .await
+                .is_err(),
+            "read for the first time"
+        );
+        fs::remove_file(&path).expect("removed");
+        assert_eq!(
+            coverage_of_all(&lake).await.expect("coverage"),
+            Coverage::default(),
+            "what is gone is not held"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_deep_check_finds_an_object_in_the_wrong_folder_or_under_another_name() {
+        let (_folder, lake) = lake();
+        lake.publish(&object(vec![row("A", 0)])).await.expect("published");
+        let dt = row("A", 0).row.minute.date();
+        let (path, name) = object_of(&lake, dt);
+        let right = StoredObject { dt, name: name.clone() };
+        assert_eq!(lake.verify_object(&right).expect("right").rows, 1);
+        let moved = StoredObject {
+            dt: dt.succ_opt().expect("a day"),
+            ..right.clone()
+        };
+        let renamed = StoredObject {
+            name: name.replace("-17-", "-18-"),
+            ..right.clone()
+        };
+        let digest = &name[name.len() - 40..name.len() - 8];
+        let other = StoredObject {
+            name: name.replace(digest, &"0".repeat(32)),
+            ..right
+        };
+        for copy in [&moved, &renamed, &other] {
+            let to = lake.path_of(copy.dt, &copy.name);
+            fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+            fs::copy(&path, to).expect("copied");
+        }
+        assert!(
+            lake.verify_object(&moved)
+                .is_err_and(|error| error.kind == Kind::Corrupt)
+        );
+        assert!(
+            lake.verify_object(&other)
+                .is_err_and(|error| error.kind == Kind::Corrupt)
+        );
+        assert!(
+            lake.verify_object(&renamed).is_ok(),
+            "the rows do not say which batch they came in"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_foreign_parquet_file_is_corrupt_and_other_files_are_ignored() {
+        let (_folder, lake) = lake();
+        lake.publish(&object(vec![row("A", 0)])).await.expect("published");
+        let folder = lake.root().join("quotes/dt=2026-11-20");
+        fs::write(folder.join(".DS_Store"), b"x").expect("written");
+        fs::write(lake.root().join("quotes/README"), b"x").expect("written");
+        fs::create_dir(lake.root().join("quotes/dt=yesterday")).expect("made");
+        assert_eq!(coverage_of_all(&lake).await.expect("coverage").0.len(), 1);
+        fs::write(folder.join("part-0.parquet"), b"x").expect("written");
+        let error = coverage_of_all(&lake).await.expect_err("foreign");
+        assert_eq!(error.kind, Kind::Corrupt);
+        assert!(
+            error.chain().contains("`part-0.parquet`") && error.chain().contains("move it away"),
+            "{error}"
+        );
+    }
+}
