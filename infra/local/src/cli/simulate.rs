@@ -50,7 +50,7 @@ pub struct Args {
     pub plan: Plan,
 
     /// What goes wrong: a TOML or JSON file with [[fault]] entries.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", long_help = FAULTS_HELP)]
     pub faults: Option<PathBuf>,
 
     /// The market's calendar: XNYS, or always for a market that never closes.
@@ -61,6 +61,39 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = CANDLE_LATE_S, value_parser = clap::value_parser!(i64).range(0..=86_400))]
     pub candle_late: i64,
 }
+
+/// Lines are short enough for clap not to wrap them.
+const FAULTS_HELP: &str = "\
+What goes wrong: a TOML file of [[fault]] entries (JSON where its name
+ends in .json), such as
+
+  [[fault]]
+  what = { down = { status = 502 } }
+  from = \"10:30\"
+  to = \"10:52\"
+  endpoints = [\"quote\"]
+  symbols = [\"SPY\"]
+  probability = 0.5
+  draw_one = true
+
+Times are the market's own, every day, or instants such as
+2026-11-20T15:30:00Z. Endpoints are quote, candle, holiday, status,
+symbol and bars. All but `what` may be left out. `draw_one` hits one of
+the symbols each minute; chance is drawn from the seed. `what` is one of
+
+  { down = { status = 502 } }     reset   key_refused     zeros
+  { slow = { seconds = 20 } }     hang    not_entitled    partial_zeros
+  { truncated = { bytes = 40 } }          throttled       frozen, stale
+
+  { candles_late = { minutes = 3 } }      no_data
+  { wrong_prices = { percent = 5 } }      unequal, off_minute
+  { hole = { missing_from = \"11:00\", missing_to = \"11:05\" } }
+
+  unannounced_close   with `from` alone, an instant: nothing trades
+                      from then until the day ends
+
+[[holiday]] entries (on, event, hours = \"09:30-13:00\", known_from) are
+told by /stock/market-holiday, from the instant `known_from` on.";
 
 /// Why the simulator does not run.
 #[derive(Debug, thiserror::Error)]
@@ -160,16 +193,72 @@ fn announce(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finnhub::What;
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
+    enum Cli {
+        Simulate(Args),
     }
 
     fn args(words: &[&str]) -> Args {
-        Cli::parse_from(["simulate"].iter().chain(words)).args
+        let Cli::Simulate(args) = Cli::parse_from(["mendlake", "simulate"].iter().chain(words));
+        args
+    }
+
+    #[test]
+    fn its_help_is_its_own_and_names_every_flag() {
+        let help = Cli::try_parse_from(["mendlake", "simulate", "--help"])
+            .err()
+            .expect("help")
+            .to_string();
+        assert!(help.starts_with("Simulate Finnhub and Alpaca over HTTP"), "{help}");
+        for flag in [
+            "market", "seed", "listen", "epoch", "epoch-at", "rate", "key", "plan", "faults", "calendar",
+        ] {
+            assert!(help.contains(&format!("--{flag} ")), "{flag}: {help}");
+        }
+    }
+
+    #[test]
+    fn the_example_in_its_help_is_a_script_and_every_fault_is_named_there() {
+        let example = FAULTS_HELP
+            .split("such as\n")
+            .nth(1)
+            .and_then(|rest| rest.split("Times are").next());
+        let example = example.expect("an example");
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("faults.toml");
+        std::fs::write(&path, example).expect("write");
+        assert_eq!(Script::load(&path).expect("the example is a script").faults.len(), 1);
+        let help = Cli::try_parse_from(["mendlake", "simulate", "--help"])
+            .err()
+            .expect("help")
+            .to_string();
+        for line in FAULTS_HELP.lines() {
+            assert!(help.contains(line), "wrapped: {line}");
+        }
+        for name in What::NAMES {
+            assert!(FAULTS_HELP.contains(name), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn on_real_data_a_whole_folder_is_served() {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the folder of real data is named by the environment, in tests only"
+        )]
+        let Some(folder) = std::env::var_os("MENDLAKE_MARKET") else {
+            println!("NOT RUN: MENDLAKE_MARKET is not set");
+            return;
+        };
+        let folder = folder.into_string().expect("text");
+        let (server, line) = start(&args(&["--listen", "127.0.0.1:0", "--market", &folder]))
+            .await
+            .expect("a start");
+        assert!(line.contains(&folder) && line.contains("SPY"), "{line}");
+        server.stop().await;
     }
 
     #[tokio::test]

@@ -54,6 +54,7 @@ impl Drop for Exchange {
 
 /// A transport under a virtual clock: time stands still from sending until the answer is whole or the call is dropped,
 /// but for what the server itself waits for.
+#[derive(Clone)]
 pub struct ExchangingTransport<T> {
     inner: T,
     clock: VirtualClock,

@@ -157,11 +157,12 @@ mod tests {
         };
         let first = ScaledClock::scaled(anchor, 60.0).expect("scale");
         assert!(first.now() >= anchor.epoch.plus_s(600));
-        block_on(first.sleep_until(first.now().plus_s(3)));
+        block_on(first.sleep_until(first.now().plus_s(60)));
         let second = ScaledClock::scaled(anchor, 60.0).expect("scale");
         let apart = second.now().ms_since(first.now()).abs();
+        // A busy machine may pause this thread between its clocks; made at other times they would be minutes apart.
         assert!(
-            apart < 2_000,
+            apart < 20_000,
             "{apart} ms of scaled time, which is {} ms of real time",
             apart / 60
         );

@@ -9,6 +9,7 @@ use super::Vendor;
 use super::answer::Ending;
 
 /// Asks the vendors directly. What would break a connection is a broken one here too, delays are waited for on the clock.
+#[derive(Clone)]
 pub struct DirectTransport<C> {
     vendor: Arc<Vendor>,
     clock: C,

@@ -283,6 +283,29 @@ impl Fault {
 }
 
 impl What {
+    /// Every fault's name.
+    pub const NAMES: [&str; 19] = [
+        "down",
+        "slow",
+        "truncated",
+        "reset",
+        "hang",
+        "key_refused",
+        "not_entitled",
+        "throttled",
+        "zeros",
+        "partial_zeros",
+        "frozen",
+        "stale",
+        "no_data",
+        "candles_late",
+        "hole",
+        "wrong_prices",
+        "unequal",
+        "off_minute",
+        "unannounced_close",
+    ];
+
     /// Its name, as a script spells it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -429,6 +452,24 @@ mod tests {
             let text = format!("[[fault]]\nwhat = \"reset\"\n[[fault]]\n{fault}\n");
             let error = load("faults.toml", &text).expect_err(fault).to_string();
             assert!(error.contains("fault 2") && error.contains(says), "{fault}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_names_of_faults_are_those_a_script_knows() {
+        let error = load("faults.toml", "[[fault]]\nwhat = \"nothing\"")
+            .expect_err("unknown")
+            .to_string();
+        let known = error
+            .split("expected one of")
+            .nth(1)
+            .expect("the names")
+            .matches('`')
+            .count()
+            / 2;
+        assert_eq!(known, What::NAMES.len(), "{error}");
+        for name in What::NAMES {
+            assert!(error.contains(&format!("`{name}`")), "{name}: {error}");
         }
     }
 

@@ -121,4 +121,6 @@ async fn accept<C: ServerClock + Clone>(
 }
 
 #[cfg(test)]
+mod client_tests;
+#[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use super::{Listing, Trade};
 
 /// How many symbol-sessions are kept made: a day of the largest watchlist of a free key and its day before. Those of a
 /// liquid symbol take a megabyte.
-const KEPT: usize = 256;
+const KEPT: usize = 128;
 
 /// A market made from a seed. The same seed, calendar and profiles give the same trades, whatever is asked first.
 #[derive(Debug)]
