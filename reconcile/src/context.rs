@@ -49,6 +49,16 @@ impl Context {
         })
     }
 
+    /// A context of these, without verdicts.
+    #[cfg(test)]
+    pub(crate) fn of(schedule: Schedule, watchlist: Watchlist) -> Self {
+        Self {
+            schedule,
+            watchlist,
+            verdicts: BTreeMap::new(),
+        }
+    }
+
     /// Expected minutes of a symbol-session before the horizon.
     pub(crate) fn expected(&self, session: &Session, symbol: &Symbol, horizon: Minute) -> MinuteSet {
         self.watchlist.watched(symbol, session.open, session.close.min(horizon))
@@ -65,6 +75,12 @@ impl Context {
 pub(crate) struct History(BTreeMap<Symbol, i64>);
 
 impl History {
+    /// The history in which these are the longest quiet runs.
+    #[cfg(test)]
+    pub(crate) fn of(longest: impl IntoIterator<Item = (Symbol, i64)>) -> Self {
+        Self(longest.into_iter().collect())
+    }
+
     /// The history of the last sessions before `on`.
     pub(crate) async fn before(lake: &impl Sessions, schedule: &Schedule, on: NaiveDate) -> Result<Self> {
         let sessions = schedule.sessions_before(on, HISTORY_SESSIONS);
