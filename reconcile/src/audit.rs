@@ -83,12 +83,7 @@ pub async fn audit(
             claims.open.insert((item.gap.on, item.gap.symbol.clone()), item.gap);
         }
     }
-    let auditor = Auditor {
-        settings,
-        claims,
-        logs: Logs::read(lake).await?,
-        report: AuditReport::default(),
-    };
+    let auditor = Auditor { settings, claims, logs: Logs::read(lake).await?, report: AuditReport::default() };
     auditor.run(lake, now).await
 }
 
@@ -113,15 +108,9 @@ impl Logs {
             let of = given_up.entry((verdict.on, verdict.symbol)).or_default();
             of.entry(verdict.reason).or_default().extend_set(&verdict.minutes);
         }
-        let (overlay, watchlist) = (
-            control::read(lake, Log::Overlay).await?,
-            control::read(lake, Log::Watchlist).await?,
-        );
-        Ok(Self {
-            overlay,
-            watchlist,
-            given_up,
-        })
+        let (overlay, watchlist) =
+            (control::read(lake, Log::Overlay).await?, control::read(lake, Log::Watchlist).await?);
+        Ok(Self { overlay, watchlist, given_up })
     }
 
     /// The logs as they were at an instant: a run knows nothing of what was entered after it.
@@ -166,10 +155,7 @@ impl Auditor<'_> {
     ) -> Result<()> {
         self.report.sessions += 1;
         let read = match lake.rows(symbols, session.open, session.close).await {
-            Ok(rows) => lake
-                .coverage(session.open, session.close)
-                .await
-                .map(|coverage| (rows, coverage)),
+            Ok(rows) => lake.coverage(session.open, session.close).await.map(|coverage| (rows, coverage)),
             Err(error) => Err(error),
         };
         let (rows, coverage) = match read {
@@ -215,9 +201,7 @@ impl Auditor<'_> {
         self.report.present += expected.intersection(&present).len();
         self.report.open += expected.intersection(&open).len();
         self.report.unrecoverable += expected.intersection(&given_up).difference(&present).len();
-        let unexpected = open
-            .difference(&expected)
-            .difference(&self.expected(session, symbol, now)?);
+        let unexpected = open.difference(&expected).difference(&self.expected(session, symbol, now)?);
         let open = open.intersection(&expected).union(&unexpected);
         self.law(law::explained(symbol, &expected, &present, &open, &given_up));
         Ok(())
@@ -226,23 +210,15 @@ impl Auditor<'_> {
     /// The expected minutes of a symbol-session that had settled at an instant, as was known then.
     fn expected(&self, session: &Session, symbol: &Symbol, at: Timestamp) -> Result<MinuteSet> {
         let (overlay, watchlist) = self.logs.at(at);
-        let schedule = Schedule {
-            calendar: self.settings.calendar,
-            overlay,
-        };
+        let schedule = Schedule { calendar: self.settings.calendar, overlay };
         let horizon = self.settings.horizon(at);
         let session = schedule.session_on(session.on).map_err(out_of_range)?;
-        Ok(session
-            .map(|s| watchlist.watched(symbol, s.open, s.close.min(horizon)))
-            .unwrap_or_default())
+        Ok(session.map(|s| watchlist.watched(symbol, s.open, s.close.min(horizon))).unwrap_or_default())
     }
 
     fn outside(&mut self, session: &Session, symbol: &Symbol, coverage: &Coverage) -> Result<()> {
         let overlay = Overlay::new(self.logs.overlay.iter().cloned());
-        let schedule = Schedule {
-            calendar: self.settings.calendar,
-            overlay,
-        };
+        let schedule = Schedule { calendar: self.settings.calendar, overlay };
         let removed = schedule.removed(session.on).map_err(out_of_range)?;
         let Some(held) = coverage.get(symbol) else {
             return Ok(());
@@ -251,11 +227,7 @@ impl Auditor<'_> {
         let (Some(from), Some(last)) = (inside.first(), inside.last()) else {
             return Ok(());
         };
-        let live = held
-            .by_basis
-            .get(&Basis::Quote)
-            .map(|set| set.intersection(&removed).len())
-            .unwrap_or(0);
+        let live = held.by_basis.get(&Basis::Quote).map(|set| set.intersection(&removed).len()).unwrap_or(0);
         self.report.outside.push(Outside {
             session: session.on,
             symbol: symbol.clone(),
@@ -279,22 +251,14 @@ impl Auditor<'_> {
             if held < claimed {
                 let (on, symbol) = (status.on, &status.symbol);
                 let how = format!("the status of `{symbol}` on {on} counts {claimed} minutes, the lake holds {held}");
-                self.law(Err(Violation {
-                    law: 2,
-                    name: "the lake is the truth",
-                    how,
-                }));
+                self.law(Err(Violation { law: 2, name: "the lake is the truth", how }));
             }
         }
         Ok(())
     }
 
     fn unreadable(&mut self, session: &Session, error: &PortError) -> Result<()> {
-        self.found(format!(
-            "the statuses of {} cannot be read: {}",
-            session.on,
-            error.chain()
-        ));
+        self.found(format!("the statuses of {} cannot be read: {}", session.on, error.chain()));
         Ok(())
     }
 

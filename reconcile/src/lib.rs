@@ -23,6 +23,6 @@ pub use audit::{AuditReport, audit};
 pub use learn::{LearnReport, MANUAL, enter};
 pub use listing::{OpenRun, open_runs};
 pub use pricing::{Price, price};
-pub use probe::{Entitlement, Probe, probe};
+pub use probe::{Entitlement, Probe, probe, probe_source};
 pub use reconcile::{ReconcileReport, Window, reconcile};
 pub use replay::{Patience, ReplayReport, replay};

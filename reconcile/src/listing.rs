@@ -71,9 +71,7 @@ impl Asked {
             return Ok(Self(BTreeMap::new()));
         };
         let expectations = ledger.expectations(first, last + 1).await?;
-        let of_minute = expectations
-            .into_iter()
-            .map(|e| (e.minute, e.symbols.into_iter().collect()));
+        let of_minute = expectations.into_iter().map(|e| (e.minute, e.symbols.into_iter().collect()));
         Ok(Self(of_minute.collect()))
     }
 
@@ -92,11 +90,7 @@ fn of(gap: &Gap, asked: &Asked) -> Vec<OpenRun> {
                 from: run.from,
                 to: run.to,
                 minutes: run.len(),
-                dark: run
-                    .from
-                    .until(run.to)
-                    .filter(|minute| !asked.has(&gap.symbol, *minute))
-                    .count(),
+                dark: run.from.until(run.to).filter(|minute| !asked.has(&gap.symbol, *minute)).count(),
                 reason: *reason,
                 since: gap.first_seen_at,
                 attempts: gap.attempts,
@@ -119,22 +113,11 @@ mod tests {
     fn what_is_open_is_shown_as_maximal_runs_of_one_reason_with_the_minutes_nobody_asked_for() {
         let symbol: Symbol = "SPY".parse().expect("symbol");
         let mut gap = Gap::new(minute("15:00").date(), symbol.clone(), minute("15:10").start());
-        gap.set_open(
-            OpenReason::Waiting,
-            &MinuteSet::between(minute("15:00"), minute("15:10")),
-        );
-        gap.set_open(
-            OpenReason::UnprovenQuiet,
-            &MinuteSet::between(minute("15:04"), minute("15:06")),
-        );
-        let asked = minute("15:00")
-            .until(minute("15:03"))
-            .map(|minute| (minute, BTreeSet::from([symbol.clone()])));
+        gap.set_open(OpenReason::Waiting, &MinuteSet::between(minute("15:00"), minute("15:10")));
+        gap.set_open(OpenReason::UnprovenQuiet, &MinuteSet::between(minute("15:04"), minute("15:06")));
+        let asked = minute("15:00").until(minute("15:03")).map(|minute| (minute, BTreeSet::from([symbol.clone()])));
         let runs = of(&gap, &Asked(asked.collect()));
-        let mut told: Vec<_> = runs
-            .iter()
-            .map(|run| (run.from, run.minutes, run.dark, run.reason))
-            .collect();
+        let mut told: Vec<_> = runs.iter().map(|run| (run.from, run.minutes, run.dark, run.reason)).collect();
         told.sort_by_key(|(from, ..)| *from);
         assert_eq!(
             told,
@@ -148,11 +131,7 @@ mod tests {
 
     #[test]
     fn an_item_that_waits_for_nothing_but_a_re_read_is_not_open() {
-        let mut gap = Gap::new(
-            minute("15:00").date(),
-            "SPY".parse().expect("symbol"),
-            minute("15:10").start(),
-        );
+        let mut gap = Gap::new(minute("15:00").date(), "SPY".parse().expect("symbol"), minute("15:10").start());
         gap.reread_at = Some(minute("15:20").start());
         assert!(open_by_day([&gap].into_iter()).is_empty());
         assert_eq!(of(&gap, &Asked(BTreeMap::new())), []);

@@ -53,35 +53,36 @@ pub enum Entitlement {
 pub async fn probe(place: &impl Place, settings: &Settings) -> Result<Vec<Probe>> {
     let mut probes = Vec::new();
     for source in place.candles() {
-        let reply = ask(place, settings, source).await;
+        let mut answered = probe_source(place.clock(), settings, source).await;
         let state = place.ledger().state(source.name(), CANDLE_ENDPOINT).await?;
-        let limit = reply.rate.map(|rate| rate.limit).or(state.limit);
-        let entitlement = entitlement(reply.outcome);
-        let known = learnt(place, settings, source, state.clone(), &entitlement, limit).await;
+        answered.limit = answered.limit.or(state.limit);
+        let known = learnt(place, settings, source, state.clone(), &answered).await;
         if known != state {
             place.ledger().set_state(source.name(), CANDLE_ENDPOINT, &known).await?;
         }
-        let source = source.name().clone();
-        probes.push(Probe {
-            source,
-            entitlement,
-            limit,
-        });
+        probes.push(answered);
     }
     Ok(probes)
 }
 
-async fn ask(place: &impl Place, settings: &Settings, source: &impl CandleSource) -> Reply<Vec<Candle>> {
-    let now = place.clock().now();
+/// Asks one source and keeps nothing.
+pub async fn probe_source(clock: &impl Clock, settings: &Settings, source: &impl CandleSource) -> Probe {
+    let reply = ask(clock, settings, source).await;
+    Probe {
+        source: source.name().clone(),
+        entitlement: entitlement(reply.outcome),
+        limit: reply.rate.map(|rate| rate.limit),
+    }
+}
+
+async fn ask(clock: &impl Clock, settings: &Settings, source: &impl CandleSource) -> Reply<Vec<Candle>> {
+    let now = clock.now();
     let to = now.plus_ms(-source.lateness_ms()).minute();
     let call = source.candles(&settings.reference, to + -1, to);
     let why = || format!("no answer in {} s", PROBE_FOR_MS / 1000);
-    clock::by(place.clock(), now.plus_ms(PROBE_FOR_MS), call)
+    clock::by(clock, now.plus_ms(PROBE_FOR_MS), call)
         .await
-        .unwrap_or_else(|| Reply {
-            outcome: Err(SourceError::Unavailable { why: why() }),
-            rate: None,
-        })
+        .unwrap_or_else(|| Reply { outcome: Err(SourceError::Unavailable { why: why() }), rate: None })
 }
 
 fn entitlement(outcome: std::result::Result<Vec<Candle>, SourceError>) -> Entitlement {
@@ -100,21 +101,16 @@ async fn learnt(
     settings: &Settings,
     source: &impl CandleSource,
     before: SourceState,
-    entitlement: &Entitlement,
-    limit: Option<u32>,
+    answered: &Probe,
 ) -> SourceState {
     let key_version = source.key_version().await;
     let same_key = before.key_version == key_version;
-    let fresh = SourceState {
-        key_version,
-        ..SourceState::default()
-    };
-    let mut state = SourceState {
-        limit,
-        ..if same_key { before } else { fresh }
-    };
+    let fresh = SourceState { key_version, ..SourceState::default() };
+    let limit = answered.limit;
+    let mut state = if same_key { before } else { fresh };
+    state.limit = limit;
     let since = Some(place.clock().now());
-    match entitlement {
+    match &answered.entitlement {
         Entitlement::Entitled => {
             (state.health, state.since, state.plan) = (Health::Good, None, None);
             state.served.insert(settings.reference.clone());

@@ -43,12 +43,7 @@ pub struct Line {
 /// many minutes as it takes to fit, and shows the one that most wants to be seen.
 pub fn render(map: &HeatMap, width: usize, colour: bool) -> String {
     let minutes = map.lines.iter().map(|line| line.states.len()).max().unwrap_or(0);
-    let names = map
-        .lines
-        .iter()
-        .map(|line| line.name.chars().count())
-        .max()
-        .unwrap_or(0);
+    let names = map.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
     let step = step(minutes, width.saturating_sub(names + 1).max(1));
     let mut text = String::new();
     let _ = writeln!(text, "{:names$} {}", "", hours(map, minutes, step).trim_end());
@@ -62,10 +57,7 @@ pub fn render(map: &HeatMap, width: usize, colour: bool) -> String {
 /// The fewest minutes a column must stand for.
 fn step(minutes: usize, columns: usize) -> usize {
     let fits = |step: &usize| minutes.div_ceil(*step) <= columns;
-    STEPS
-        .into_iter()
-        .find(fits)
-        .unwrap_or_else(|| minutes.div_ceil(columns).next_multiple_of(60))
+    STEPS.into_iter().find(fits).unwrap_or_else(|| minutes.div_ceil(columns).next_multiple_of(60))
 }
 
 /// The hours' marks: `09:30` at the first column, then each full hour of the wall clock that has room.
@@ -77,13 +69,7 @@ fn hours(map: &HeatMap, minutes: usize, step: usize) -> String {
         let full_hour = clock.format("%M").to_string() == "00";
         let free = marks.len() <= column && (marks.is_empty() || column >= marks.len() + MARK_GAP);
         if column == 0 || (full_hour && free) {
-            let _ = write!(
-                marks,
-                "{:>pad$}{}",
-                "",
-                clock.format("%H:%M"),
-                pad = column - marks.len()
-            );
+            let _ = write!(marks, "{:>pad$}{}", "", clock.format("%H:%M"), pad = column - marks.len());
         }
     }
     marks
@@ -124,22 +110,10 @@ fn legend(map: &HeatMap, step: usize, colour: bool) -> String {
         let letter = cells(&[state], 1, colour);
         format!("{letter} {} {count}", state.meaning())
     };
-    let entries: Vec<String> = counts
-        .into_iter()
-        .filter(|(state, _)| *state != State::NotExpected)
-        .map(entry)
-        .collect();
-    let of_columns = if step == 1 {
-        "a minute"
-    } else {
-        "the worst of its minutes"
-    };
-    format!(
-        "{} minute{} a column, {of_columns}\n{}\n",
-        step,
-        if step == 1 { "" } else { "s" },
-        entries.join("   ")
-    )
+    let entries: Vec<String> =
+        counts.into_iter().filter(|(state, _)| *state != State::NotExpected).map(entry).collect();
+    let of_columns = if step == 1 { "a minute" } else { "the worst of its minutes" };
+    format!("{} minute{} a column, {of_columns}\n{}\n", step, if step == 1 { "" } else { "s" }, entries.join("   "))
 }
 
 #[cfg(test)]
@@ -152,10 +126,7 @@ mod tests {
         HeatMap {
             from: "2026-11-20T14:30:00Z".parse().expect("minute"),
             calendar: Calendar::Xnys,
-            lines: vec![Line {
-                name: "SPY".into(),
-                states,
-            }],
+            lines: vec![Line { name: "SPY".into(), states }],
         }
     }
 
@@ -171,10 +142,7 @@ mod tests {
         for width in [20, 40, 80, 120, 400, 1000] {
             let text = render(&map(day()), width, false);
             let lines: Vec<&str> = text.lines().collect();
-            assert!(
-                lines[..2].iter().all(|line| line.chars().count() <= width),
-                "{width}: {text}"
-            );
+            assert!(lines[..2].iter().all(|line| line.chars().count() <= width), "{width}: {text}");
             assert_eq!(lines[1].matches('!').count(), 1, "{width}: {text}");
             assert!(lines[0].trim_start().starts_with("09:30"), "{text}");
         }
@@ -208,10 +176,7 @@ mod tests {
 
     #[test]
     fn a_map_of_nothing_is_drawn_too() {
-        let empty = HeatMap {
-            lines: Vec::new(),
-            ..map(Vec::new())
-        };
+        let empty = HeatMap { lines: Vec::new(), ..map(Vec::new()) };
         assert!(render(&empty, 80, false).contains("column"));
     }
 

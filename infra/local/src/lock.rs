@@ -63,7 +63,11 @@ impl RunLock {
         let mut file = options.map_err(|error| failed("open", &path, error))?;
         for tried in 1..=TRIES {
             match file.try_lock() {
-                Ok(()) => return write(&mut file, holder).map(|()| Self { _file: file }).map_err(|error| failed("write", &path, error)),
+                Ok(()) => {
+                    return write(&mut file, holder)
+                        .map(|()| Self { _file: file })
+                        .map_err(|error| failed("write", &path, error));
+                }
                 Err(TryLockError::Error(error)) => return Err(failed("lock", &path, error)),
                 Err(TryLockError::WouldBlock) if tried < TRIES => {
                     let machine = ScaledClock::machine();
@@ -116,7 +120,8 @@ fn taken(folder: &Path, holder: Option<&Holder>) -> PortError {
         || "another process".to_owned(),
         |holder| format!("process {}, since {}", holder.pid, holder.started_at),
     );
-    let what = format!("a pipeline runs on the lake at `{folder}` already: {who}; stop it first, or use another folder");
+    let what =
+        format!("a pipeline runs on the lake at `{folder}` already: {who}; stop it first, or use another folder");
     PortError::new(Kind::Denied, what)
 }
 

@@ -36,10 +36,7 @@ pub struct StageLog {
 impl StageLog {
     /// Logs in this format; for machines, each line carries its whole report.
     pub fn new(format: LogFormat) -> Self {
-        Self {
-            judge: Arc::default(),
-            reports: format == LogFormat::Json,
-        }
+        Self { judge: Arc::default(), reports: format == LogFormat::Json }
     }
 }
 

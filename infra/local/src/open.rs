@@ -117,8 +117,7 @@ pub fn place_again(config: &Config, clock: &ClockArgs) -> Result<RealPlace> {
 
 /// The clock these flags choose.
 pub fn clock_of(args: &ClockArgs) -> Result<ScaledClock> {
-    args.clock()
-        .map_err(|error| PortError::caused(Kind::Rejected, "set the clock", error))
+    args.clock().map_err(|error| PortError::caused(Kind::Rejected, "set the clock", error))
 }
 
 /// A refused configuration as a port's error.
@@ -173,10 +172,7 @@ pub fn vendors(config: &Config) -> Result<Vendors<ReqwestTransport>> {
 
 /// The keys, each in its place.
 pub fn secrets(config: &Config) -> FileSecrets {
-    let keys = [
-        (finnhub::client::NAME, &config.finnhub.key),
-        (alpaca::client::SECRET_NAME, &config.alpaca.key),
-    ];
+    let keys = [(finnhub::client::NAME, &config.finnhub.key), (alpaca::client::SECRET_NAME, &config.alpaca.key)];
     FileSecrets::new(keys.into_iter().filter_map(|(name, key)| Some((name.to_owned(), key.clone()?))))
 }
 

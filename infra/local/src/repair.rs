@@ -7,18 +7,14 @@ use mendlake_domain::settings::Settings;
 use mendlake_ingest::LandReport;
 use mendlake_ingest::land::reland;
 use mendlake_ports::clock::Clock;
-use mendlake_ports::error::{Kind, PortError, Result};
+use mendlake_ports::error::Result;
 use mendlake_ports::place::Place;
 use mendlake_ports::queue::QueueConsumer;
 use mendlake_reconcile::{ReconcileReport, ReplayReport, Window, reconcile};
-use tokio::task::JoinHandle;
 
 use crate::engine::{Engine, Event, Observer};
 use crate::log::StageLog;
 use crate::open::RealPlace;
-
-/// How often the queue is looked at, on the machine's clock.
-const LOOK_MS: i64 = 200;
 
 /// A task that becomes visible later than this is one that failed: it is left to whoever comes next.
 const SOON_MS: i64 = 90_000;
@@ -67,16 +63,15 @@ impl Observer for Notes {
 pub struct Repair {
     engine: Engine<RealPlace, Notes>,
     settings: Settings,
-    lander: JoinHandle<()>,
 }
 
 impl Repair {
-    /// Begins: what is in the stream lands, then and from then on, and what was parked lands again.
+    /// Begins: what was parked and what is in the stream lands, since it is not missing.
     pub async fn begin(place: RealPlace, settings: Settings, notes: Notes) -> Result<Self> {
         let engine = Engine::new(place, settings.clone(), notes);
         land_parked(engine.place()).await?;
-        let lander = engine.start_lander();
-        Ok(Self { engine, settings, lander })
+        engine.land_once().await?;
+        Ok(Self { engine, settings })
     }
 
     /// The place.
@@ -84,44 +79,33 @@ impl Repair {
         self.engine.place()
     }
 
+    /// What was replayed, and what failed.
+    pub fn noted(&self) -> Noted {
+        self.engine.observer().noted()
+    }
+
     /// Reconciles over a window.
     pub async fn reconcile(&self, window: Window) -> Result<ReconcileReport> {
         reconcile(self.place(), &self.settings, window).await
     }
 
-    /// Works off the replay queue and lands everything.
-    pub async fn work_off(self) -> Result<Self> {
-        let replayer = self.engine.start_replayer();
-        let machine = crate::clock::ScaledClock::machine();
+    /// Works off the replay queue and lands what came of it. A task that fails is left to whoever comes next.
+    pub async fn work_off(&self) -> Result<()> {
+        let clock = self.place().clock();
         loop {
-            let soon = self.place().clock().now().plus_ms(SOON_MS);
+            while self.engine.replay_once().await? {}
             match self.place().replay_queue().next_visible_at().await? {
-                Some(visible) if visible <= soon => machine.sleep_until(machine.now().plus_ms(LOOK_MS)).await,
-                // A task that is being worked on is invisible for longer than that: it is waited for below.
+                Some(visible) if visible.ms_since(clock.now()) <= SOON_MS => clock.sleep_until(visible).await,
                 _ => break,
             }
         }
-        self.engine.stop();
-        ended(replayer).await?;
         self.land().await
     }
 
     /// Lands everything that is in the stream.
-    pub async fn land(self) -> Result<Self> {
-        let Self { engine, settings, lander } = self;
-        engine.stop();
-        ended(lander).await?;
-        // Asked to stop, a lander lands once and ends.
-        ended(engine.start_lander()).await?;
-        let lander = engine.start_lander();
-        Ok(Self { engine, settings, lander })
+    pub async fn land(&self) -> Result<()> {
+        self.engine.land_once().await
     }
-}
-
-async fn ended(worker: JoinHandle<()>) -> Result<()> {
-    worker
-        .await
-        .map_err(|error| PortError::caused(Kind::Unavailable, "finish the work", error))
 }
 
 /// Lands what was parked while infrastructure failed; tells what it was.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::pin;
 
-use futures_util::future::{Either, join_all, select, select_all};
+use futures_util::future::{join_all, select_all};
 use mendlake_domain::minute::Timestamp;
 use mendlake_ports::clock::{self, Clock};
 use mendlake_ports::error::{Kind, PortError, Result};
@@ -62,25 +62,24 @@ async fn wait(workers: Vec<JoinHandle<()>>, clock: &ClockArgs) -> Result<(Woken,
     let mut watch = StepWatch::begin();
     let mut stop = pin!(asked_to_stop());
     let mut working = select_all(workers);
+    let machine = ScaledClock::machine();
     loop {
-        let machine = ScaledClock::machine();
-        let look = machine.sleep_until(machine.now().plus_ms(LOOK_AT_CLOCK_MS));
-        let first = select(&mut stop, select(pin!(look), &mut working)).await;
-        match first {
-            Either::Left((asked, _)) => return asked.map(|()| (Woken::Asked, working.into_inner())),
-            Either::Right((Either::Right(((ended, ..), _)), _)) => {
+        tokio::select! {
+            asked = &mut stop => return asked.map(|()| (Woken::Asked, working.into_inner())),
+            (ended, ..) = &mut working => {
                 let how = ended.err().map_or_else(|| "it ended".to_owned(), |error| error.to_string());
                 return Err(PortError::new(Kind::Unavailable, format!("a worker is gone, which is a defect: {how}")));
             }
-            Either::Right((Either::Left(_), _)) if !clock.is_machine() => {}
-            Either::Right((Either::Left(_), _)) => match watch.step_ms() {
-                step if step <= -PUT_BACK_MS => return Ok((Woken::PutBack(-step), working.into_inner())),
-                step if step >= PUT_FORTH_MS => tracing::warn!(
-                    "the machine's clock went forth by {}, or the machine slept: the minutes between heal",
-                    times::stretch(step)
-                ),
-                _ => {}
-            },
+            () = machine.sleep_until(machine.now().plus_ms(LOOK_AT_CLOCK_MS)) => {}
+        }
+        // A scaled clock follows the monotonic one, which nobody sets.
+        match if clock.is_machine() { watch.step_ms() } else { 0 } {
+            step if step <= -PUT_BACK_MS => return Ok((Woken::PutBack(-step), working.into_inner())),
+            step if step >= PUT_FORTH_MS => tracing::warn!(
+                "the machine's clock went forth by {}, or the machine slept: the minutes between heal",
+                times::stretch(step)
+            ),
+            _ => {}
         }
     }
 }
@@ -97,20 +96,16 @@ async fn finish(engine: &Engine<RealPlace, StageLog>, workers: Vec<JoinHandle<()
         aborts.iter().for_each(tokio::task::AbortHandle::abort);
         tracing::warn!("stopped before everything was finished: it is taken up at the next start");
     }
-    // Whatever came into the stream while the others were finishing.
-    let lander = engine.start_lander();
-    let abort = lander.abort_handle();
-    if within(machine.now().plus_ms(GRACE_MS), lander).await.is_none() {
-        abort.abort();
-    }
+    // Whatever came into the stream while the others were finishing. What fails is told, and lands at the next start.
+    let _ = within(machine.now().plus_ms(GRACE_MS), engine.land_once()).await;
 }
 
 /// The work's result, unless the deadline comes first or somebody asks to stop again.
 async fn within<T>(deadline: Timestamp, work: impl Future<Output = T> + Send) -> Option<T> {
     let machine = ScaledClock::machine();
-    match select(pin!(clock::by(&machine, deadline, work)), pin!(asked_to_stop())).await {
-        Either::Left((done, _)) => done,
-        Either::Right(_) => None,
+    tokio::select! {
+        done = clock::by(&machine, deadline, work) => done,
+        _ = asked_to_stop() => None,
     }
 }
 
@@ -120,10 +115,9 @@ async fn asked_to_stop() -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
-    let asked = select(pin!(tokio::signal::ctrl_c()), pin!(terminate.recv())).await;
-    match asked {
-        Either::Left((interrupted, _)) => interrupted.map_err(no_signals),
-        Either::Right(_) => Ok(()),
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(no_signals),
+        _ = terminate.recv() => Ok(()),
     }
 }
 

@@ -129,10 +129,7 @@ mod tests {
     use super::*;
 
     fn schedule() -> Schedule {
-        Schedule {
-            calendar: Calendar::Xnys,
-            overlay: Overlay::default(),
-        }
+        Schedule { calendar: Calendar::Xnys, overlay: Overlay::default() }
     }
 
     fn minute(text: &str) -> Minute {
@@ -153,10 +150,7 @@ mod tests {
     #[test]
     fn times_are_told_in_utc_and_on_the_exchanges_clock() {
         let half_day = session_on(&schedule(), "2026-11-27".parse().expect("day")).expect("a session");
-        assert_eq!(
-            session(Calendar::Xnys, &half_day),
-            "2026-11-27, 14:30 to 18:00 UTC (09:30 to 13:00 in New York)"
-        );
+        assert_eq!(session(Calendar::Xnys, &half_day), "2026-11-27, 14:30 to 18:00 UTC (09:30 to 13:00 in New York)");
         assert_eq!(utc(half_day.open), "2026-11-27 14:30");
         assert_eq!(at_exchange(Calendar::Always, half_day.open), None);
         let told: Vec<String> = [4_000, 240_000, 7_260_000, 90_000_000, -5].map(stretch).into();

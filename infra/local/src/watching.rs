@@ -41,21 +41,18 @@ pub fn change_to(watchlist: &Watchlist, wanted: &BTreeSet<Symbol>, from: Minute)
 
 /// Appends a version of the watchlist; gives its number. What cannot be meant is `Rejected`.
 pub async fn append(control: &impl Control, edit: Edit, who: &str, why: &str, made_at: Timestamp) -> Result<usize> {
-    let version = Version {
-        v: 1,
-        edit,
-        who: who.to_owned(),
-        why: why.to_owned(),
-        made_at,
-    };
-    version
-        .check()
-        .map_err(|error| PortError::caused(Kind::Rejected, "change the watchlist", error))?;
+    let version = Version { v: 1, edit, who: who.to_owned(), why: why.to_owned(), made_at };
+    version.check().map_err(|error| PortError::caused(Kind::Rejected, "change the watchlist", error))?;
     control::append(control, Log::Watchlist, &version).await
 }
 
 /// Refuses more symbols than can be sampled at the provider's limit, as last learnt.
-pub async fn check_size(states: &impl SourceStates, quotes: &impl QuoteSource, settings: &Settings, symbols: usize) -> Result<()> {
+pub async fn check_size(
+    states: &impl SourceStates,
+    quotes: &impl QuoteSource,
+    settings: &Settings,
+    symbols: usize,
+) -> Result<()> {
     let learnt = states.state(quotes.name(), QUOTE_ENDPOINT).await?.limit;
     Settings::check_watchlist(symbols, learnt.unwrap_or(settings.rate_limit))
         .map_err(|error| PortError::caused(Kind::Rejected, "watch the symbols", error))

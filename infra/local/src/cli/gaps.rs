@@ -98,7 +98,8 @@ async fn gaps(reading: &Reading, args: &Args) -> Result<Gaps, Failure> {
     let ledger = reading.ledger()?;
     let as_of = ledger.last_run().await?.map(|run| run.at);
     let shown = |run: &OpenRun| {
-        args.session.is_none_or(|on| run.session == on) && (args.symbols.is_empty() || args.symbols.contains(&run.symbol))
+        args.session.is_none_or(|on| run.session == on)
+            && (args.symbols.is_empty() || args.symbols.contains(&run.symbol))
     };
     let runs: Vec<OpenRun> = open_runs(&ledger).await?.into_iter().filter(shown).collect();
     let mut by_reason = BTreeMap::new();
@@ -134,7 +135,8 @@ fn text(gaps: &Gaps, reading: &Reading) -> String {
 }
 
 fn table(runs: &[OpenRun], calendar: Calendar, now: Timestamp) -> String {
-    let mut table = Table::new(["SYMBOL", "FROM (UTC)", "TO", "MIN", "AT THE EXCHANGE", "WHY", "SEEN", "TRIED", "NEXT"]);
+    let mut table =
+        Table::new(["SYMBOL", "FROM (UTC)", "TO", "MIN", "AT THE EXCHANGE", "WHY", "SEEN", "TRIED", "NEXT"]);
     for run in runs {
         let why = match run.dark {
             0 => run.reason.as_str().to_owned(),
@@ -210,14 +212,8 @@ async fn look(
             "nothing was watched in the session of {on}: `mendlake watch` shows what is"
         )));
     }
-    let mut waited = Waited {
-        session: on,
-        is_final: false,
-        expected: 0,
-        present: 0,
-        unrecoverable: 0,
-        not_final: BTreeSet::new(),
-    };
+    let mut waited =
+        Waited { session: on, is_final: false, expected: 0, present: 0, unrecoverable: 0, not_final: BTreeSet::new() };
     for status in reading.lake.current(on, on).await? {
         waited.expected += status.expected;
         waited.present += status.present_minutes();

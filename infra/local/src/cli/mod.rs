@@ -119,7 +119,9 @@ impl Cli {
     /// Runs the command; prints why it failed where it did.
     pub fn main(self) -> ExitCode {
         let outcome = match self.command {
-            Command::Demo(args) => demo::run(args, !Environment::read().no_color()).map(Ending::whole).map_err(Failure::from),
+            Command::Demo(args) => {
+                demo::run(args, !Environment::read().no_color()).map(Ending::whole).map_err(Failure::from)
+            }
             Command::Run(args) => on_threads(run::run(args)),
             Command::Gaps(args) => here(gaps::run(args)),
             Command::Coverage(args) => here(coverage::run(args)),

@@ -109,13 +109,11 @@ async fn alone(config: &Config, window: Window) -> Result<ReconcileReport, Failu
     let working = open::work(config, &ClockArgs::default(), false).await?;
     let notes = Notes::new(StageLog::new(config.log_format));
     let repair = Repair::begin(working.place, config.settings.clone(), notes).await?;
-    // What is in the stream lands first: it is not missing.
-    let repair = repair.land().await?;
     let first = repair.reconcile(window).await?;
     if first.tasks == 0 {
         return Ok(first);
     }
-    let repair = repair.work_off().await?;
+    repair.work_off().await?;
     let report = repair.reconcile(window).await?;
     drop(working.lock);
     Ok(report)

@@ -60,7 +60,8 @@ pub async fn run(args: Args) -> Outcome {
     say(&place, &config, &watched, &probes).await?;
     let ended = supervise::work(&config, &clock, place).await;
     drop(lock);
-    ended.map(|()| Ending::Done)
+    ended?;
+    Ok(Ending::Done)
 }
 
 /// Brings the lake's watchlist in line with the configured symbols, where there are any; gives what is watched.
@@ -79,7 +80,11 @@ async fn watch(place: &RealPlace, config: &Config, wanted: Option<BTreeSet<Symbo
     if let Some(edit) = wanted.and_then(|wanted| watching::change_to(&list, &wanted, from)) {
         let why = config.watched.as_ref().map(|watched| watched.origin.to_string()).unwrap_or_default();
         if let Edit::Change { add, remove, .. } = &edit {
-            tracing::info!("watchlist from {from} on ({why}){}{}", named(", added: ", add), named(", removed: ", remove));
+            tracing::info!(
+                "watchlist from {from} on ({why}){}{}",
+                named(", added: ", add),
+                named(", removed: ", remove)
+            );
             warn_of_unknown(place, config, add).await;
         }
         watching::append(place.lake(), edit, "run", &why, now).await?;

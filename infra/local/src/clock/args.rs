@@ -26,11 +26,7 @@ pub struct ClockArgs {
 impl Default for ClockArgs {
     fn default() -> Self {
         let rate = 1.0;
-        Self {
-            epoch: None,
-            rate,
-            epoch_at: None,
-        }
+        Self { epoch: None, rate, epoch_at: None }
     }
 }
 
@@ -46,31 +42,15 @@ impl ClockArgs {
             return self.clone();
         }
         let now = ScaledClock::machine().now();
-        Self {
-            epoch: self.epoch.or(Some(now)),
-            epoch_at: self.epoch_at.or(Some(now)),
-            rate: self.rate,
-        }
+        Self { epoch: self.epoch.or(Some(now)), epoch_at: self.epoch_at.or(Some(now)), rate: self.rate }
     }
 
     /// The clock these flags choose: the machine's wall clock where none is given.
     pub fn clock(&self) -> Result<ScaledClock, ScaleError> {
         match self.epoch {
             None if self.rate == 1.0 => Ok(ScaledClock::machine()),
-            None => ScaledClock::scaled(
-                Anchor {
-                    epoch: ScaledClock::machine().now(),
-                    machine: None,
-                },
-                self.rate,
-            ),
-            Some(epoch) => ScaledClock::scaled(
-                Anchor {
-                    epoch,
-                    machine: self.epoch_at,
-                },
-                self.rate,
-            ),
+            None => ScaledClock::scaled(Anchor { epoch: ScaledClock::machine().now(), machine: None }, self.rate),
+            Some(epoch) => ScaledClock::scaled(Anchor { epoch, machine: self.epoch_at }, self.rate),
         }
     }
 }
@@ -83,16 +63,9 @@ mod tests {
     fn without_flags_it_is_the_machines_clock_and_an_epoch_moves_it() {
         let epoch: Timestamp = "2013-10-07T13:29:00Z".parse().expect("instant");
         let machine = ScaledClock::machine();
-        let args = ClockArgs {
-            epoch: None,
-            rate: 1.0,
-            epoch_at: None,
-        };
+        let args = ClockArgs { epoch: None, rate: 1.0, epoch_at: None };
         assert!(args.clock().expect("clock").now().ms_since(machine.now()).abs() < 1_000);
-        let args = ClockArgs {
-            epoch: Some(epoch),
-            ..args
-        };
+        let args = ClockArgs { epoch: Some(epoch), ..args };
         assert!(args.clock().expect("clock").now().ms_since(epoch) < 1_000);
         assert!(ClockArgs { rate: 0.0, ..args }.clock().is_err());
     }

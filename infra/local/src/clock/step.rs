@@ -16,10 +16,7 @@ pub struct StepWatch {
 impl StepWatch {
     /// Watches from now on.
     pub fn begin() -> Self {
-        Self {
-            wall: machine_now(),
-            monotonic: monotonic_now(),
-        }
+        Self { wall: machine_now(), monotonic: monotonic_now() }
     }
 
     /// By how many milliseconds the wall clock has been put forth since it was last asked; negative where it was put back.

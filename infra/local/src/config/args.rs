@@ -11,68 +11,68 @@ use super::origin::Origin;
 #[command(next_help_heading = "Configuration (flags over environment over mendlake.toml)")]
 pub struct ConfigArgs {
     /// Read this file instead of mendlake.toml in the current folder.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
     /// The lake's folder. Also MENDLAKE_LAKE. [default: ./lake]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, global = true, value_name = "FOLDER")]
     pub lake: Option<String>,
 
     /// Whose sessions are expected: XNYS, or always. Also MENDLAKE_CALENDAR. [default: XNYS]
-    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
     pub calendar: Option<String>,
 
     /// How long a minute may be in flight before its absence counts, in seconds. [default: 300]
-    #[arg(long, value_name = "SECONDS", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "SECONDS", hide_short_help = true)]
     pub settle_s: Option<String>,
 
     /// How long rows may wait in the stream before they land, in seconds. [default: 60]
-    #[arg(long, value_name = "SECONDS", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "SECONDS", hide_short_help = true)]
     pub landing_window_s: Option<String>,
 
     /// A symbol that trades every minute: it tells whether the market was open. [default: SPY]
-    #[arg(long, value_name = "SYMBOL", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "SYMBOL", hide_short_help = true)]
     pub reference: Option<String>,
 
     /// Ask the vendors through this proxy, such as http://proxy:3128.
-    #[arg(long, value_name = "URL", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
     pub proxy: Option<String>,
 
     /// Where Finnhub answers; `mendlake simulate` says its own address. [default: https://finnhub.io]
-    #[arg(long, value_name = "URL", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
     pub finnhub_base_url: Option<String>,
 
     /// Finnhub's calls a minute, until its answers tell. [default: 60]
-    #[arg(long, value_name = "CALLS", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "CALLS", hide_short_help = true)]
     pub finnhub_rate_limit: Option<String>,
 
     /// A file that holds Finnhub's key and nothing else. Or set FINNHUB_TOKEN to the key.
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
     pub finnhub_key_file: Option<String>,
 
     /// Where Alpaca answers. [default: https://data.alpaca.markets]
-    #[arg(long, value_name = "URL", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
     pub alpaca_base_url: Option<String>,
 
     /// Alpaca's calls a minute, until its answers tell. [default: 200]
-    #[arg(long, value_name = "CALLS", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "CALLS", hide_short_help = true)]
     pub alpaca_rate_limit: Option<String>,
 
     /// A file that holds Alpaca's key as id:secret; Alpaca is asked for candles where it has a key. Or set
     /// APCA_API_KEY_ID and APCA_API_SECRET_KEY.
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
     pub alpaca_key_file: Option<String>,
 
     /// How log lines look: text or json. They go to stderr. [default: text]
-    #[arg(long, value_name = "FORMAT", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "FORMAT", hide_short_help = true)]
     pub log_format: Option<String>,
 
     /// What is logged: error, warn, info, debug or trace. [default: info]
-    #[arg(long, value_name = "LEVEL", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "LEVEL", hide_short_help = true)]
     pub log_level: Option<String>,
 
     /// Refused, with how to do it.
-    #[arg(long, hide = true, visible_aliases = ["api-key", "finnhub-token", "finnhub-key"], num_args = 0..=1,
+    #[arg(long, global = true, hide = true, aliases = ["api-key", "finnhub-token", "finnhub-key"], num_args = 0..=1,
           default_missing_value = "", value_parser = forget)]
     token: Option<Forgotten>,
 }

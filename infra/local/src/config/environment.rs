@@ -41,11 +41,7 @@ impl Environment {
             name.starts_with(PREFIX) || [FINNHUB_TOKEN, ALPACA_ID, ALPACA_SECRET, NO_COLOR].contains(&name)
         };
         let variables = variables.into_iter();
-        Self {
-            variables: variables
-                .filter(|(name, value)| ours(name) && !value.is_empty())
-                .collect(),
-        }
+        Self { variables: variables.filter(|(name, value)| ours(name) && !value.is_empty()).collect() }
     }
 
     /// A variable's value.

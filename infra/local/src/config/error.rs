@@ -72,8 +72,5 @@ pub enum ConfigError {
 }
 
 fn meant(nearest: Option<&str>) -> String {
-    nearest.map_or_else(
-        || ": `mendlake doctor` lists every key".to_owned(),
-        |name| format!(": did you mean `{name}`?"),
-    )
+    nearest.map_or_else(|| ": `mendlake doctor` lists every key".to_owned(), |name| format!(": did you mean `{name}`?"))
 }

@@ -95,15 +95,10 @@ impl File<'_> {
     }
 
     fn origin(&self, at: usize) -> Origin {
-        Origin::File {
-            path: self.path.to_owned(),
-            line: self.text[..at].matches('\n').count() + 1,
-        }
+        Origin::File { path: self.path.to_owned(), line: self.text[..at].matches('\n').count() + 1 }
     }
 }
 
 fn is_table(name: &str) -> bool {
-    Key::ALL
-        .into_iter()
-        .any(|key| key.name().split_once('.').is_some_and(|(table, _)| table == name))
+    Key::ALL.into_iter().any(|key| key.name().split_once('.').is_some_and(|(table, _)| table == name))
 }

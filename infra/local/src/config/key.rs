@@ -123,10 +123,7 @@ impl Key {
 
     /// Whether it names a file or folder: relative ones in a file are relative to that file.
     pub(super) const fn is_path(self) -> bool {
-        matches!(
-            self,
-            Self::Lake | Self::Watchlist | Self::FinnhubKeyFile | Self::AlpacaKeyFile
-        )
+        matches!(self, Self::Lake | Self::Watchlist | Self::FinnhubKeyFile | Self::AlpacaKeyFile)
     }
 }
 
@@ -161,10 +158,7 @@ mod tests {
     fn the_nearest_name_is_found_and_a_far_one_is_not() {
         let names = || Key::ALL.map(|key| key.name().to_owned());
         assert_eq!(nearest("symbls", names()).as_deref(), Some("symbols"));
-        assert_eq!(
-            nearest("finnhub.ratelimit", names()).as_deref(),
-            Some("finnhub.rate_limit")
-        );
+        assert_eq!(nearest("finnhub.ratelimit", names()).as_deref(), Some("finnhub.rate_limit"));
         assert_eq!(nearest("colour", names()), None);
     }
 }

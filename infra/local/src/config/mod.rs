@@ -75,10 +75,8 @@ pub enum LogFormat {
 impl Config {
     /// Resolves the configuration from flags, the process's environment and the file.
     pub fn load(args: &ConfigArgs, watch: &WatchArgs) -> Result<Self, ConfigError> {
-        let here = std::env::current_dir().map_err(|source| ConfigError::Unreadable {
-            path: FILE_NAME.into(),
-            source,
-        })?;
+        let here =
+            std::env::current_dir().map_err(|source| ConfigError::Unreadable { path: FILE_NAME.into(), source })?;
         Self::resolve(args, watch, &Environment::read(), &here)
     }
 
@@ -107,9 +105,7 @@ impl Config {
 
     /// Where a key's value comes from.
     pub fn origin(&self, key: Key) -> Origin {
-        self.given
-            .get(&key)
-            .map_or(Origin::Default, |(_, origin)| origin.clone())
+        self.given.get(&key).map_or(Origin::Default, |(_, origin)| origin.clone())
     }
 
     /// A transport to a vendor.
@@ -157,22 +153,15 @@ impl Values<'_> {
         given: BTreeMap<Key, (String, Origin)>,
     ) -> Result<Config, ConfigError> {
         let alpaca_key = alpaca_in(environment)?;
-        let finnhub_key = environment.get(FINNHUB_TOKEN).map(|text| KeyPlace::Given {
-            text: text.to_owned(),
-            from: FINNHUB_TOKEN.to_owned(),
-        });
+        let finnhub_key = environment
+            .get(FINNHUB_TOKEN)
+            .map(|text| KeyPlace::Given { text: text.to_owned(), from: FINNHUB_TOKEN.to_owned() });
         Ok(Config {
             lake: self.wanted(Key::Lake, parsed::<PathBuf>)?.value,
             settings: self.settings()?,
             watched: self.watched()?,
-            finnhub: self.vendor(
-                [Key::FinnhubBaseUrl, Key::FinnhubRateLimit, Key::FinnhubKeyFile],
-                finnhub_key,
-            )?,
-            alpaca: self.vendor(
-                [Key::AlpacaBaseUrl, Key::AlpacaRateLimit, Key::AlpacaKeyFile],
-                alpaca_key,
-            )?,
+            finnhub: self.vendor([Key::FinnhubBaseUrl, Key::FinnhubRateLimit, Key::FinnhubKeyFile], finnhub_key)?,
+            alpaca: self.vendor([Key::AlpacaBaseUrl, Key::AlpacaRateLimit, Key::AlpacaKeyFile], alpaca_key)?,
             proxy: self.optional(Key::Proxy, parsed::<String>)?,
             log_format: self.wanted(Key::LogFormat, log_format)?.value,
             log_level: self.wanted(Key::LogLevel, log_level)?.value,
@@ -251,12 +240,7 @@ impl Values<'_> {
             Some((text, origin)) => (text.clone(), origin.clone()),
             None => (key.default().unwrap_or_default().to_owned(), Origin::Default),
         };
-        ConfigError::Value {
-            name: key.to_string(),
-            text,
-            origin,
-            why,
-        }
+        ConfigError::Value { name: key.to_string(), text, origin, why }
     }
 }
 

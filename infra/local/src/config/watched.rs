@@ -23,10 +23,8 @@ impl Watched {
         match self {
             Self::Symbols(symbols) => Ok(symbols.clone()),
             Self::File(path) => {
-                let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-                    path: path.clone(),
-                    source,
-                })?;
+                let text = std::fs::read_to_string(path)
+                    .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
                 in_file(path, &text)
             }
         }
@@ -47,20 +45,13 @@ fn in_file(path: &Path, text: &str) -> Result<BTreeSet<Symbol>, ConfigError> {
     let refused = |line: usize, text: &str, why: String| ConfigError::Value {
         name: "watchlist".into(),
         text: text.to_owned(),
-        origin: Origin::File {
-            path: path.to_owned(),
-            line,
-        },
+        origin: Origin::File { path: path.to_owned(), line },
         why,
     };
     let mut symbols = BTreeSet::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.split('#').next().unwrap_or_default();
-        for word in line
-            .split([',', ' ', '\t'])
-            .map(str::trim)
-            .filter(|word| !word.is_empty())
-        {
+        for word in line.split([',', ' ', '\t']).map(str::trim).filter(|word| !word.is_empty()) {
             symbols.insert(
                 word.parse()
                     .map_err(|why: mendlake_domain::symbol::SymbolError| refused(number, word, why.to_string()))?,

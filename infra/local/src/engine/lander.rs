@@ -36,6 +36,11 @@ pub(super) async fn run<P: Station, O: Observer>(shared: Arc<Shared<P, O>>, mut 
     }
 }
 
+/// Lands what is in the stream now. What fails stays in the stream.
+pub(super) async fn once<P: Station, O: Observer>(shared: &Shared<P, O>) -> Result<()> {
+    shards(shared, &mut Failing::default()).await
+}
+
 /// Since when the batch at the head of each shard has been failing.
 #[derive(Default)]
 struct Failing(BTreeMap<String, (String, Timestamp)>);
@@ -78,11 +83,7 @@ async fn set_aside<P: Station, O: Observer>(
     error: &PortError,
 ) -> Result<bool> {
     let now = shared.place.clock().now();
-    let head = batch
-        .records
-        .first()
-        .map(|record| record.sequence.clone())
-        .unwrap_or_default();
+    let head = batch.records.first().map(|record| record.sequence.clone()).unwrap_or_default();
     let since = match failing.0.get(&batch.shard) {
         Some((failing_head, since)) if *failing_head == head => *since,
         _ => now,
@@ -93,9 +94,6 @@ async fn set_aside<P: Station, O: Observer>(
     }
     park(shared.place.lake(), batch, &error.chain()).await?;
     failing.0.remove(&batch.shard);
-    shared.observe(Event::Parked {
-        shard: batch.shard.clone(),
-        records: batch.records.len(),
-    });
+    shared.observe(Event::Parked { shard: batch.shard.clone(), records: batch.records.len() });
     Ok(true)
 }

@@ -117,8 +117,7 @@ mod tests {
         let begin: Minute = "2026-11-20T14:30:00Z".parse().expect("minute");
         let only = |offset: i64| MinuteSet::between(begin + offset, begin + offset + 1);
         let mut held = Held::default();
-        held.by_basis
-            .insert(Basis::Quote, MinuteSet::between(begin + 1, begin + 4));
+        held.by_basis.insert(Basis::Quote, MinuteSet::between(begin + 1, begin + 4));
         held.by_basis.insert(Basis::PreviousClose, only(4));
         held.suspect = MinuteSet::between(begin + 2, begin + 4);
         held.revised = only(3);
@@ -146,20 +145,11 @@ mod tests {
     fn a_suspect_that_was_upheld_is_a_quote() {
         let begin: Minute = "2026-11-20T14:30:00Z".parse().expect("minute");
         let all = MinuteSet::between(begin, begin + 1);
-        let held = Held {
-            by_basis: [(Basis::Quote, all.clone())].into(),
-            suspect: all.clone(),
-            revised: MinuteSet::new(),
-        };
+        let held =
+            Held { by_basis: [(Basis::Quote, all.clone())].into(), suspect: all.clone(), revised: MinuteSet::new() };
         let mut item = Gap::new(begin.date(), "SPY".parse().expect("symbol"), begin.start());
         item.uphold(mendlake_domain::gap::Upheld::Quiet, &all);
-        assert_eq!(
-            states([begin, begin + 1, begin + 1], &all, &held, Some(&item)),
-            [State::Quote]
-        );
-        assert_eq!(
-            states([begin, begin + 1, begin + 1], &all, &held, None),
-            [State::Suspect]
-        );
+        assert_eq!(states([begin, begin + 1, begin + 1], &all, &held, Some(&item)), [State::Quote]);
+        assert_eq!(states([begin, begin + 1, begin + 1], &all, &held, None), [State::Suspect]);
     }
 }

@@ -50,7 +50,8 @@ impl Judge {
             Event::Collected(report) => collected(report),
             Event::Landed(report) => landed(report),
             Event::Parked { shard, records } => {
-                let text = format!("parked {records} records of shard {shard}: land them again once the cause is mended");
+                let text =
+                    format!("parked {records} records of shard {shard}: land them again once the cause is mended");
                 (Level::ERROR, Some(Alarm::LandParked), text)
             }
             Event::Reconciled(report) => reconciled(report),
@@ -74,7 +75,13 @@ impl Judge {
         }
     }
 
-    fn failed(&mut self, at: Timestamp, stage: &'static str, kind: Kind, chain: &str) -> (Level, Option<Alarm>, String) {
+    fn failed(
+        &mut self,
+        at: Timestamp,
+        stage: &'static str,
+        kind: Kind,
+        chain: &str,
+    ) -> (Level, Option<Alarm>, String) {
         let since = *self.failing.entry(stage).or_insert(at);
         let lasting = matches!(kind, Kind::Corrupt | Kind::Denied | Kind::Rejected) || at.ms_since(since) >= FAILING_MS;
         let text = format!("failed and is tried again: {chain}");
@@ -118,7 +125,9 @@ fn requested(report: &RequestReport) -> Judged {
             note(&mut text, "messages unsent", *unsent);
             (level, alarm, text)
         }
-        RequestOutcome::Late => (Level::WARN, None, format!("{minute}: too late by {lag_ms} ms, left to the reconciler")),
+        RequestOutcome::Late => {
+            (Level::WARN, None, format!("{minute}: too late by {lag_ms} ms, left to the reconciler"))
+        }
         RequestOutcome::Duplicate => (Level::INFO, None, format!("{minute}: requested already")),
         RequestOutcome::NoSession | RequestOutcome::NothingWatched => {
             (Level::DEBUG, None, format!("{minute}: nothing to request"))
@@ -131,7 +140,8 @@ fn collected(report: &CollectReport) -> Judged {
         return (Level::WARN, None, "a message was no message and was put aside".into());
     }
     let minute = report.minute.map(|minute| minute.to_string()).unwrap_or_default();
-    let text = format!("{minute}: {} of {} symbols{}", report.accepted, report.symbols, listed(", missed: ", &report.missed));
+    let text =
+        format!("{minute}: {} of {} symbols{}", report.accepted, report.symbols, listed(", missed: ", &report.missed));
     let denied = report.missed.contains_key("denied").then_some(Alarm::CollectDenied);
     let level = if report.missed.is_empty() { Level::INFO } else { Level::WARN };
     (level, denied, text)
@@ -177,7 +187,8 @@ fn reconciled(report: &ReconcileReport) -> Judged {
 fn replayed(report: &ReplayReport) -> Judged {
     let healed: usize = report.healed.values().sum();
     let open: usize = report.open.values().sum();
-    let mut text = format!("{healed} rows for {} missing of {} symbol-sessions", report.missing, report.symbol_sessions);
+    let mut text =
+        format!("{healed} rows for {} missing of {} symbol-sessions", report.missing, report.symbol_sessions);
     note(&mut text, "corrected", report.corrected);
     note(&mut text, "given up", report.given_up.values().sum());
     note(&mut text, "still open", open);
