@@ -172,19 +172,19 @@ impl<P: Place> Healer<'_, P> {
 
     /// The close of the last regular candle of the sessions before, each its own priced call.
     async fn previous_close(&mut self, wanted: &Wanted) -> Result<Previous> {
-        let mut unanswered = false;
         for session in self
             .context
             .schedule
             .sessions_before(wanted.session.on, PREVIOUS_SESSIONS)
         {
+            let mut failed = Vec::new();
             for source in self.place.candles() {
                 match self
                     .calls
                     .candles(source, &wanted.symbol, session.open, session.close)
                     .await?
                 {
-                    Called::Failed(_) => unanswered = true,
+                    Called::Failed(why) => failed.push(why),
                     Called::Read(read) => {
                         let price = read.candles().last().and_then(|candle| Price::new(candle.close));
                         if let Some(price) = price {
@@ -194,7 +194,7 @@ impl<P: Place> Healer<'_, P> {
                     }
                 }
             }
-            if unanswered {
+            if !is_empty_session(&failed, self.place.candles().len()) {
                 // A session further back would be the wrong one while a nearer one has not answered.
                 return Ok(Previous::NotAsked);
             }
@@ -242,6 +242,12 @@ impl<P: Place> Healer<'_, P> {
         healed.frozen = decided.frozen;
         healed
     }
+}
+
+/// Whether sources that gave no candle of a session have said that there is none: every one that is entitled to speak,
+/// and at least one.
+fn is_empty_session(failed: &[OpenReason], sources: usize) -> bool {
+    failed.len() < sources && failed.iter().all(|why| *why == OpenReason::NotEntitled)
 }
 
 /// Decisions by minute; a minute without one waits for what was to be asked.
@@ -299,4 +305,27 @@ pub(crate) fn next_attempt(
         OpenReason::Unavailable | OpenReason::Empty | OpenReason::UnprovenQuiet => backed_off,
     };
     healed.open.iter().map(of_reason).min().unwrap_or(backed_off)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_without_entitlement_does_not_keep_an_empty_session_from_being_empty() {
+        assert!(is_empty_session(&[], 1));
+        assert!(is_empty_session(&[OpenReason::NotEntitled], 2));
+        assert!(!is_empty_session(&[OpenReason::NotEntitled], 1), "nobody has spoken");
+        for silent in [
+            OpenReason::Denied,
+            OpenReason::Unavailable,
+            OpenReason::NoBudget,
+            OpenReason::Rejected,
+        ] {
+            assert!(
+                !is_empty_session(&[silent], 2),
+                "{silent:?}: it may have what the other lacks"
+            );
+        }
+    }
 }

@@ -35,7 +35,7 @@ impl Witnesses<'_> {
     /// `NotAsked` where no other liquid symbol was read up to where `own` speaks.
     pub(crate) async fn known(&self, place: &impl Place, of: &Symbol, own: &[Evidence]) -> Result<Market> {
         let items = place.ledger().of_session(self.session.on).await?;
-        let liquid = self.liquid();
+        let liquid = self.liquid(of);
         let mut others: Vec<&Evidence> = Vec::new();
         for item in items
             .iter()
@@ -56,7 +56,7 @@ impl Witnesses<'_> {
         of: &Symbol,
         own: &[Evidence],
     ) -> Result<Market> {
-        let other = self.liquid().into_iter().find(|symbol| symbol != of);
+        let other = self.liquid(of).into_iter().find(|symbol| symbol != of);
         let witness = other.unwrap_or_else(|| self.settings.reference.clone());
         if witness != *of && asked.insert((self.session.on, witness.clone())) {
             for source in place.candles() {
@@ -70,9 +70,9 @@ impl Witnesses<'_> {
         self.known(place, of, own).await
     }
 
-    /// Watched symbols whose history says they trade every few minutes. Without history nothing is known to be liquid,
-    /// and the reference symbol decides.
-    fn liquid(&self) -> Vec<Symbol> {
+    /// Watched symbols whose history says they trade every few minutes. Without history nothing is known to be liquid;
+    /// where nothing other than `of` itself is, the reference symbol is the witness.
+    fn liquid(&self, of: &Symbol) -> Vec<Symbol> {
         let expected = |symbol: &Symbol| {
             !self
                 .context
@@ -87,7 +87,7 @@ impl Witnesses<'_> {
             .into_iter()
             .filter(|symbol| trades(symbol) && expected(symbol))
             .collect();
-        if liquid.is_empty() {
+        if liquid.iter().all(|symbol| symbol == of) && self.settings.reference != *of {
             liquid.push(self.settings.reference.clone());
         }
         liquid
@@ -112,7 +112,7 @@ impl Witnesses<'_> {
                 Market::NotAsked
             };
         };
-        let counts_itself = self.liquid().contains(of);
+        let counts_itself = self.liquid(of).contains(of);
         let itself = own.iter().filter(|_| counts_itself);
         let minutes = itself
             .chain(others.iter().copied())
@@ -157,4 +157,74 @@ pub(crate) async fn keep(place: &impl Place, on: NaiveDate, symbol: &Symbol, rea
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use mendlake_domain::calendar::Calendar;
+    use mendlake_domain::overlay::{Overlay, Schedule};
+    use mendlake_domain::watchlist::{Edit, Version, Watchlist};
+
+    use super::*;
+
+    fn symbol(text: &str) -> Symbol {
+        text.parse().expect("a symbol")
+    }
+
+    /// The witnesses for `of`, where these are watched and have these longest quiet runs.
+    fn witnesses(watched: &[(&str, i64)], of: &str) -> Vec<String> {
+        let session = Calendar::Xnys.session_on("2026-11-20".parse().expect("a day"));
+        let session = session.expect("in range").expect("a session");
+        let add = watched.iter().map(|(text, _)| symbol(text)).collect();
+        let edit = Edit::Change {
+            from: session.open,
+            add,
+            remove: BTreeSet::new(),
+        };
+        let (who, why) = (String::new(), String::new());
+        let version = Version {
+            v: 1,
+            edit,
+            who,
+            why,
+            made_at: session.open.start(),
+        };
+        let schedule = Schedule {
+            calendar: Calendar::Xnys,
+            overlay: Overlay::default(),
+        };
+        let context = Context::of(schedule, Watchlist::new(&[version]));
+        let history = History::of(watched.iter().map(|(text, run)| (symbol(text), *run)));
+        let settings = Settings::default();
+        let witnesses = Witnesses {
+            session,
+            context: &context,
+            history: &history,
+            settings: &settings,
+        };
+        witnesses.liquid(&symbol(of)).iter().map(Symbol::to_string).collect()
+    }
+
+    #[test]
+    fn watched_symbols_that_trade_every_few_minutes_are_witnesses_for_the_others() {
+        assert_eq!(
+            witnesses(&[("AAPL", 0), ("FXY", 40), ("INDA", 3)], "FXY"),
+            ["AAPL", "INDA"]
+        );
+        assert_eq!(witnesses(&[("AAPL", 0), ("INDA", 3)], "INDA"), ["AAPL", "INDA"]);
+    }
+
+    #[test]
+    fn the_reference_symbol_is_the_witness_where_no_other_liquid_one_is_watched() {
+        assert_eq!(witnesses(&[("FXY", 40)], "FXY"), ["SPY"]);
+        assert_eq!(
+            witnesses(&[("INDA", 1), ("FXY", 40)], "INDA"),
+            ["INDA", "SPY"],
+            "its own word alone is none"
+        );
+        assert!(
+            witnesses(&[("FXY", 40)], "SPY").is_empty(),
+            "the reference symbol judges itself"
+        );
+    }
 }

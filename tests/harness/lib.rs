@@ -1,1 +1,22 @@
-//! (being written)
+//! The simulation's harness: the pipeline's own stages, on one thread, in a world that a seed decides.
+//!
+//! No socket, file, timer or thread: a [`world::World`] runs the stages as tasks of an [`executor::Executor`], lets time
+//! pass on a clock moved by hand, breaks what the seed says, and has the laws audited throughout.
+
+pub mod audit;
+pub mod broken;
+pub mod dice;
+pub mod executor;
+pub mod faults;
+
+pub mod model;
+pub mod place;
+pub mod script;
+pub mod served;
+pub mod source;
+pub mod stream;
+pub mod trace;
+pub mod transport;
+pub mod truth;
+pub mod work;
+pub mod world;

@@ -1,7 +1,7 @@
 //! `Faulty<P>`: any port, with faults that a script or a seed decides, and a trace of its calls.
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
+use std::fmt::{self, Debug, Display, from_fn};
 use std::future::Future;
 
 use chrono::NaiveDate;
@@ -40,15 +40,18 @@ pub enum Fault {
     Partial(u64),
 }
 
+/// A text that is written only where somebody keeps a trace.
+pub type Text<'a> = &'a (dyn Display + Sync);
+
 /// One call, as the trace has it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Call<'a> {
     /// `lake.publish`, `queue.send`, …
     pub name: &'static str,
     /// Whether it changes anything.
     pub writes: bool,
-    /// Its arguments, as text.
-    pub arguments: &'a str,
+    /// Its arguments.
+    pub arguments: Text<'a>,
 }
 
 /// Decides faults and keeps the trace.
@@ -60,7 +63,7 @@ pub trait Faults: Send + Sync {
     fn before(&self, call: Call<'_>) -> impl Future<Output = Fault> + Send;
 
     /// Told after each call what it answered.
-    fn after(&self, call: Call<'_>, answer: &str) -> impl Future<Output = ()> + Send;
+    fn after(&self, call: Call<'_>, answer: Text<'_>) -> impl Future<Output = ()> + Send;
 }
 
 /// A port with faults.
@@ -83,18 +86,26 @@ impl<P, F> Faulty<P, F> {
 }
 
 impl<P: Send + Sync, F: Faults> Faulty<P, F> {
-    async fn through<T: Debug>(&self, call: Call<'_>, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    async fn through<T: Debug + Send + Sync>(
+        &self,
+        call: Call<'_>,
+        work: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
         let answer = match self.faults.before(call).await {
             Fault::FailBefore(kind) => Err(injected(kind, call.name)),
             Fault::FailAfter(kind) => work.await.and_then(|_| Err(injected(kind, call.name))),
             Fault::None | Fault::Partial(_) => work.await,
         };
-        self.faults.after(call, &told(&answer)).await;
+        self.faults.after(call, &from_fn(|f| told(f, &answer))).await;
         answer
     }
 
     /// Like `through`, for a source's answer: it fails as unavailable, whatever the kind.
-    async fn answered<T: Debug>(&self, call: Call<'_>, work: impl Future<Output = Reply<T>> + Send) -> Reply<T> {
+    async fn answered<T: Debug + Send + Sync>(
+        &self,
+        call: Call<'_>,
+        work: impl Future<Output = Reply<T>> + Send,
+    ) -> Reply<T> {
         let lost = || SourceError::Unavailable { why: "injected".into() };
         let reply = match self.faults.before(call).await {
             Fault::FailBefore(_) => Reply {
@@ -110,7 +121,9 @@ impl<P: Send + Sync, F: Faults> Faulty<P, F> {
             }
             Fault::None | Fault::Partial(_) => work.await,
         };
-        self.faults.after(call, &format!("{:?}", reply.outcome)).await;
+        self.faults
+            .after(call, &from_fn(|f| write!(f, "{:?}", reply.outcome)))
+            .await;
         reply
     }
 
@@ -141,7 +154,7 @@ impl<P: Send + Sync, F: Faults> Faulty<P, F> {
                 (0..items.len()).map(outcome).collect()
             }),
         };
-        self.faults.after(call, &told(&answer)).await;
+        self.faults.after(call, &from_fn(|f| told(f, &answer))).await;
         answer
     }
 }
@@ -150,14 +163,14 @@ fn injected(kind: Kind, name: &str) -> PortError {
     PortError::new(kind, format!("injected into {name}"))
 }
 
-fn told<T: Debug>(answer: &Result<T>) -> String {
+fn told<T: Debug>(f: &mut fmt::Formatter<'_>, answer: &Result<T>) -> fmt::Result {
     match answer {
-        Ok(answer) => format!("{answer:?}"),
-        Err(error) => format!("{:?} {}", error.kind, error.chain()),
+        Ok(answer) => write!(f, "{answer:?}"),
+        Err(error) => write!(f, "{:?} {}", error.kind, error.chain()),
     }
 }
 
-const fn reads<'a>(name: &'static str, arguments: &'a str) -> Call<'a> {
+const fn reads<'a>(name: &'static str, arguments: Text<'a>) -> Call<'a> {
     Call {
         name,
         writes: false,
@@ -165,7 +178,7 @@ const fn reads<'a>(name: &'static str, arguments: &'a str) -> Call<'a> {
     }
 }
 
-const fn writes<'a>(name: &'static str, arguments: &'a str) -> Call<'a> {
+const fn writes<'a>(name: &'static str, arguments: Text<'a>) -> Call<'a> {
     Call {
         name,
         writes: true,
@@ -175,7 +188,7 @@ const fn writes<'a>(name: &'static str, arguments: &'a str) -> Call<'a> {
 
 impl<P: Queue, F: Faults> Queue for Faulty<P, F> {
     async fn send(&self, messages: &[Message]) -> Result<Vec<Result<()>>> {
-        let arguments = format!("{messages:?}");
+        let arguments = from_fn(|f| write!(f, "{messages:?}"));
         let send = |passed: Vec<Message>| async move { self.port.send(&passed).await };
         self.each(writes("queue.send", &arguments), messages, send).await
     }
@@ -183,29 +196,31 @@ impl<P: Queue, F: Faults> Queue for Faulty<P, F> {
 
 impl<P: QueueConsumer, F: Faults> QueueConsumer for Faulty<P, F> {
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>> {
-        self.through(writes("queue.receive", ""), self.port.receive(max)).await
+        self.through(writes("queue.receive", &""), self.port.receive(max)).await
     }
 
     async fn acknowledge(&self, receipt: &str) -> Result<bool> {
-        self.through(writes("queue.acknowledge", receipt), self.port.acknowledge(receipt))
+        self.through(writes("queue.acknowledge", &receipt), self.port.acknowledge(receipt))
             .await
     }
 
     async fn next_visible_at(&self) -> Result<Option<Timestamp>> {
-        self.through(reads("queue.next_visible_at", ""), self.port.next_visible_at())
+        self.through(reads("queue.next_visible_at", &""), self.port.next_visible_at())
             .await
     }
 
     async fn dead_letters(&self) -> Result<Vec<String>> {
-        self.through(reads("queue.dead_letters", ""), self.port.dead_letters())
+        self.through(reads("queue.dead_letters", &""), self.port.dead_letters())
             .await
     }
 }
 
 impl<P: Stream, F: Faults> Stream for Faulty<P, F> {
     async fn append(&self, records: &[NewRecord]) -> Result<Vec<Result<()>>> {
-        let text = |r: &NewRecord| format!("{} {}", r.partition_key, String::from_utf8_lossy(&r.data));
-        let arguments = records.iter().map(text).collect::<Vec<_>>().join("|");
+        let arguments = from_fn(|f| {
+            let text = |r: &NewRecord| write!(f, "{} {}|", r.partition_key, String::from_utf8_lossy(&r.data));
+            records.iter().try_for_each(text)
+        });
         let append = |passed: Vec<NewRecord>| async move { self.port.append(&passed).await };
         self.each(writes("stream.append", &arguments), records, append).await
     }
@@ -213,16 +228,16 @@ impl<P: Stream, F: Faults> Stream for Faulty<P, F> {
 
 impl<P: StreamConsumer, F: Faults> StreamConsumer for Faulty<P, F> {
     async fn shards(&self) -> Result<Vec<String>> {
-        self.through(reads("stream.shards", ""), self.port.shards()).await
+        self.through(reads("stream.shards", &""), self.port.shards()).await
     }
 
     async fn read(&self, shard: &str, max: usize) -> Result<Batch> {
-        self.through(reads("stream.read", shard), self.port.read(shard, max))
+        self.through(reads("stream.read", &shard), self.port.read(shard, max))
             .await
     }
 
     async fn checkpoint(&self, shard: &str, sequence: &str) -> Result<()> {
-        let arguments = format!("{shard} {sequence}");
+        let arguments = from_fn(|f| write!(f, "{shard} {sequence}"));
         self.through(
             writes("stream.checkpoint", &arguments),
             self.port.checkpoint(shard, sequence),
@@ -240,19 +255,19 @@ impl<P: Lake, F: Faults> Lake for Faulty<P, F> {
             rows,
             ..
         } = object;
-        let arguments = format!("{dt} {shard} {first_sequence} {} rows", rows.len());
+        let arguments = from_fn(|f| write!(f, "{dt} {shard} {first_sequence} {} rows", rows.len()));
         self.through(writes("lake.publish", &arguments), self.port.publish(object))
             .await
     }
 
     async fn coverage(&self, from: Minute, to: Minute) -> Result<Coverage> {
-        let arguments = format!("{from} {to}");
+        let arguments = from_fn(|f| write!(f, "{from} {to}"));
         self.through(reads("lake.coverage", &arguments), self.port.coverage(from, to))
             .await
     }
 
     async fn rows(&self, symbols: &BTreeSet<Symbol>, from: Minute, to: Minute) -> Result<Vec<StoredRow>> {
-        let arguments = format!("{symbols:?} {from} {to}");
+        let arguments = from_fn(|f| write!(f, "{symbols:?} {from} {to}"));
         self.through(reads("lake.rows", &arguments), self.port.rows(symbols, from, to))
             .await
     }
@@ -260,7 +275,7 @@ impl<P: Lake, F: Faults> Lake for Faulty<P, F> {
 
 impl<P: Control, F: Faults> Control for Faulty<P, F> {
     async fn append(&self, log: Log, number: usize, entry: &[u8]) -> Result<Appended> {
-        let arguments = format!("{log:?} {number} {}", String::from_utf8_lossy(entry));
+        let arguments = from_fn(|f| write!(f, "{log:?} {number} {}", String::from_utf8_lossy(entry)));
         self.through(
             writes("control.append", &arguments),
             Control::append(&self.port, log, number, entry),
@@ -269,7 +284,7 @@ impl<P: Control, F: Faults> Control for Faulty<P, F> {
     }
 
     async fn read(&self, log: Log, after: usize) -> Result<Vec<Vec<u8>>> {
-        let arguments = format!("{log:?} {after}");
+        let arguments = from_fn(|f| write!(f, "{log:?} {after}"));
         self.through(reads("control.read", &arguments), self.port.read(log, after))
             .await
     }
@@ -277,7 +292,7 @@ impl<P: Control, F: Faults> Control for Faulty<P, F> {
 
 impl<P: Sessions, F: Faults> Sessions for Faulty<P, F> {
     async fn append(&self, statuses: &[SessionStatus]) -> Result<()> {
-        let arguments = format!("{statuses:?}");
+        let arguments = from_fn(|f| write!(f, "{statuses:?}"));
         self.through(
             writes("sessions.append", &arguments),
             Sessions::append(&self.port, statuses),
@@ -286,7 +301,7 @@ impl<P: Sessions, F: Faults> Sessions for Faulty<P, F> {
     }
 
     async fn current(&self, first: NaiveDate, last: NaiveDate) -> Result<Vec<SessionStatus>> {
-        let arguments = format!("{first} {last}");
+        let arguments = from_fn(|f| write!(f, "{first} {last}"));
         self.through(reads("sessions.current", &arguments), self.port.current(first, last))
             .await
     }
@@ -294,7 +309,7 @@ impl<P: Sessions, F: Faults> Sessions for Faulty<P, F> {
 
 impl<P: SetAside, F: Faults> SetAside for Faulty<P, F> {
     async fn quarantine(&self, rejected: &Rejected) -> Result<()> {
-        let arguments = format!("{} {} {}", rejected.origin, rejected.id, rejected.reason);
+        let arguments = from_fn(|f| write!(f, "{} {} {}", rejected.origin, rejected.id, rejected.reason));
         self.through(
             writes("set_aside.quarantine", &arguments),
             self.port.quarantine(rejected),
@@ -303,35 +318,35 @@ impl<P: SetAside, F: Faults> SetAside for Faulty<P, F> {
     }
 
     async fn quarantined(&self) -> Result<Vec<Rejected>> {
-        self.through(reads("set_aside.quarantined", ""), self.port.quarantined())
+        self.through(reads("set_aside.quarantined", &""), self.port.quarantined())
             .await
     }
 
     async fn park(&self, batch: &Batch, reason: &str) -> Result<()> {
-        let arguments = format!("{} {} records {reason}", batch.shard, batch.records.len());
+        let arguments = from_fn(|f| write!(f, "{} {} records {reason}", batch.shard, batch.records.len()));
         self.through(writes("set_aside.park", &arguments), self.port.park(batch, reason))
             .await
     }
 
     async fn parked(&self) -> Result<Vec<Parked>> {
-        self.through(reads("set_aside.parked", ""), self.port.parked()).await
+        self.through(reads("set_aside.parked", &""), self.port.parked()).await
     }
 
     async fn unpark(&self, name: &str) -> Result<()> {
-        self.through(writes("set_aside.unpark", name), self.port.unpark(name))
+        self.through(writes("set_aside.unpark", &name), self.port.unpark(name))
             .await
     }
 }
 
 impl<P: Budget, F: Faults> Budget for Faulty<P, F> {
     async fn reserve_live(&self, provider: &SourceName, minute: Minute, calls: u32) -> Result<Reservation> {
-        let arguments = format!("{provider} {minute} {calls}");
+        let arguments = from_fn(|f| write!(f, "{provider} {minute} {calls}"));
         let work = self.port.reserve_live(provider, minute, calls);
         self.through(writes("budget.reserve_live", &arguments), work).await
     }
 
     async fn lease_replay(&self, provider: &SourceName, minute: Minute, calls: u32, share: u32) -> Result<u32> {
-        let arguments = format!("{provider} {minute} {calls} {share}");
+        let arguments = from_fn(|f| write!(f, "{provider} {minute} {calls} {share}"));
         let work = self.port.lease_replay(provider, minute, calls, share);
         self.through(writes("budget.lease_replay", &arguments), work).await
     }
@@ -339,13 +354,13 @@ impl<P: Budget, F: Faults> Budget for Faulty<P, F> {
 
 impl<P: Expectations, F: Faults> Expectations for Faulty<P, F> {
     async fn record(&self, expectation: &Expectation) -> Result<()> {
-        let arguments = format!("{expectation:?}");
+        let arguments = from_fn(|f| write!(f, "{expectation:?}"));
         self.through(writes("expectations.record", &arguments), self.port.record(expectation))
             .await
     }
 
     async fn expectations(&self, from: Minute, to: Minute) -> Result<Vec<Expectation>> {
-        let arguments = format!("{from} {to}");
+        let arguments = from_fn(|f| write!(f, "{from} {to}"));
         self.through(reads("expectations.read", &arguments), self.port.expectations(from, to))
             .await
     }
@@ -353,23 +368,22 @@ impl<P: Expectations, F: Faults> Expectations for Faulty<P, F> {
 
 impl<P: Gaps, F: Faults> Gaps for Faulty<P, F> {
     async fn gap(&self, on: NaiveDate, symbol: &Symbol) -> Result<Option<VersionedGap>> {
-        let arguments = format!("{on} {symbol}");
+        let arguments = from_fn(|f| write!(f, "{on} {symbol}"));
         self.through(reads("gaps.gap", &arguments), self.port.gap(on, symbol))
             .await
     }
 
     async fn pending(&self) -> Result<Vec<VersionedGap>> {
-        self.through(reads("gaps.pending", ""), self.port.pending()).await
+        self.through(reads("gaps.pending", &""), self.port.pending()).await
     }
 
     async fn of_session(&self, on: NaiveDate) -> Result<Vec<VersionedGap>> {
-        let arguments = on.to_string();
-        self.through(reads("gaps.of_session", &arguments), self.port.of_session(on))
+        self.through(reads("gaps.of_session", &on), self.port.of_session(on))
             .await
     }
 
     async fn write(&self, gap: &Gap, version: u64) -> Result<Write> {
-        let arguments = format!("{version} {gap:?}");
+        let arguments = from_fn(|f| write!(f, "{version} {gap:?}"));
         self.through(writes("gaps.write", &arguments), self.port.write(gap, version))
             .await
     }
@@ -377,7 +391,7 @@ impl<P: Gaps, F: Faults> Gaps for Faulty<P, F> {
 
 impl<P: SourceStates, F: Faults> SourceStates for Faulty<P, F> {
     async fn state(&self, source: &SourceName, endpoint: &str) -> Result<SourceState> {
-        let arguments = format!("{source} {endpoint}");
+        let arguments = from_fn(|f| write!(f, "{source} {endpoint}"));
         self.through(
             reads("source_states.state", &arguments),
             self.port.state(source, endpoint),
@@ -386,7 +400,7 @@ impl<P: SourceStates, F: Faults> SourceStates for Faulty<P, F> {
     }
 
     async fn set_state(&self, source: &SourceName, endpoint: &str, state: &SourceState) -> Result<()> {
-        let arguments = format!("{source} {endpoint} {state:?}");
+        let arguments = from_fn(|f| write!(f, "{source} {endpoint} {state:?}"));
         self.through(
             writes("source_states.set_state", &arguments),
             self.port.set_state(source, endpoint, state),
@@ -397,7 +411,7 @@ impl<P: SourceStates, F: Faults> SourceStates for Faulty<P, F> {
 
 impl<P: Landing, F: Faults> Landing for Faulty<P, F> {
     async fn note_landed(&self, shard: &str, through: Timestamp) -> Result<()> {
-        let arguments = format!("{shard} {through}");
+        let arguments = from_fn(|f| write!(f, "{shard} {through}"));
         self.through(
             writes("landing.note_landed", &arguments),
             self.port.note_landed(shard, through),
@@ -406,20 +420,20 @@ impl<P: Landing, F: Faults> Landing for Faulty<P, F> {
     }
 
     async fn landed_through(&self) -> Result<Option<Timestamp>> {
-        self.through(reads("landing.landed_through", ""), self.port.landed_through())
+        self.through(reads("landing.landed_through", &""), self.port.landed_through())
             .await
     }
 }
 
 impl<P: Runs, F: Faults> Runs for Faulty<P, F> {
     async fn record_run(&self, run: &Run) -> Result<()> {
-        let arguments = format!("{run:?}");
+        let arguments = from_fn(|f| write!(f, "{run:?}"));
         self.through(writes("runs.record_run", &arguments), self.port.record_run(run))
             .await
     }
 
     async fn last_run(&self) -> Result<Option<Run>> {
-        self.through(reads("runs.last_run", ""), self.port.last_run()).await
+        self.through(reads("runs.last_run", &""), self.port.last_run()).await
     }
 }
 
@@ -433,7 +447,7 @@ impl<P: QuoteSource, F: Faults> QuoteSource for Faulty<P, F> {
     }
 
     async fn quote(&self, symbol: &Symbol) -> Reply<Option<Quote>> {
-        self.answered(reads("source.quote", symbol.as_str()), self.port.quote(symbol))
+        self.answered(reads("source.quote", symbol), self.port.quote(symbol))
             .await
     }
 }
@@ -456,7 +470,7 @@ impl<P: CandleSource, F: Faults> CandleSource for Faulty<P, F> {
     }
 
     async fn candles(&self, symbol: &Symbol, from: Minute, to: Minute) -> Reply<Vec<Candle>> {
-        let arguments = format!("{} {symbol} {from} {to}", self.port.name());
+        let arguments = from_fn(|f| write!(f, "{} {symbol} {from} {to}", self.port.name()));
         self.answered(reads("source.candles", &arguments), self.port.candles(symbol, from, to))
             .await
     }
@@ -468,11 +482,11 @@ impl<P: MarketFacts, F: Faults> MarketFacts for Faulty<P, F> {
     }
 
     async fn holidays(&self) -> Reply<Vec<Holiday>> {
-        self.answered(reads("source.holidays", ""), self.port.holidays()).await
+        self.answered(reads("source.holidays", &""), self.port.holidays()).await
     }
 
     async fn lists(&self, symbol: &Symbol) -> Reply<bool> {
-        self.answered(reads("source.lists", symbol.as_str()), self.port.lists(symbol))
+        self.answered(reads("source.lists", symbol), self.port.lists(symbol))
             .await
     }
 }

@@ -1,5 +1,6 @@
 //! What a person sees at the end of a demo: the heat maps, what was lost and how it was healed, where the lake is.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use mendlake_domain::calendar::Session;
@@ -27,7 +28,7 @@ pub fn show(result: &DemoResult, colour: bool) -> String {
     text
 }
 
-/// How a cell looks: the worst of its minutes.
+/// How a cell looks: as most of its minutes do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Cell {
     Sampled,
@@ -59,7 +60,7 @@ impl Cell {
 }
 
 fn before(picture: &Picture, symbol: &Symbol, minute: Minute) -> Cell {
-    let has = |sets: &std::collections::BTreeMap<Symbol, MinuteSet>| {
+    let has = |sets: &BTreeMap<Symbol, MinuteSet>| {
         sets.get(symbol).is_some_and(|set| set.contains(minute))
     };
     match (has(&picture.sampled), has(&picture.frozen)) {
@@ -96,17 +97,26 @@ fn heat_map(
         let _ = write!(out, "  {symbol:<6}");
         for column in 0..columns {
             let (from, to) = (session.open + column * len / columns, session.open + (column + 1) * len / columns);
-            let worst = from.until(to).map(|minute| cell(symbol, minute)).max().unwrap_or(Cell::Sampled);
-            out.push_str(&worst.paint(colour));
+            let most = most(from.until(to).map(|minute| cell(symbol, minute)));
+            out.push_str(&most.paint(colour));
         }
         out.push('\n');
     }
 }
 
+/// What most of these are; of several, the worst.
+fn most(cells: impl Iterator<Item = Cell>) -> Cell {
+    let mut counts: BTreeMap<Cell, usize> = BTreeMap::new();
+    for cell in cells {
+        *counts.entry(cell).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|(cell, count)| (*count, *cell)).map_or(Cell::Sampled, |(cell, _)| cell)
+}
+
 fn legend(out: &mut String, colour: bool) {
     let entries: Vec<String> = Cell::ALL.iter().map(|(cell, name)| format!("{} {name}", cell.paint(colour))).collect();
     let _ = writeln!(out, "\n  {}", entries.join("   "));
-    let _ = writeln!(out, "  a character shows the worst of its minutes\n");
+    let _ = writeln!(out, "  a character shows what most of its minutes are\n");
 }
 
 fn losses(out: &mut String, result: &DemoResult) {

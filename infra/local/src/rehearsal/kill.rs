@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use mendlake_adapters::faulty::{Call, Fault, Faults};
+use mendlake_adapters::faulty::{Call, Fault, Faults, Text};
 use mendlake_ports::clock::Clock;
 use tokio::sync::Notify;
 
@@ -65,7 +65,7 @@ impl<C: Clock> Faults for Killer<C> {
         Fault::None
     }
 
-    async fn after(&self, call: Call<'_>, _: &str) {
+    async fn after(&self, call: Call<'_>, _: Text<'_>) {
         self.strike(call, true).await;
     }
 }

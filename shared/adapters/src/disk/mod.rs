@@ -52,6 +52,8 @@ pub struct DiskLake {
     durable: Mutex<BTreeSet<PathBuf>>,
     /// What footers say, by date: footers never change, so each is read once.
     quotes: Mutex<BTreeMap<NaiveDate, quotes::Day>>,
+    /// Rows of objects that were read.
+    opened: Mutex<quotes::Opened>,
     /// The current statuses, by date: folded from objects that never change.
     sessions: Mutex<BTreeMap<NaiveDate, sessions::Day>>,
 }
@@ -141,6 +143,7 @@ impl DiskLake {
             files: RealFiles(Survives::PowerLoss),
             staged: AtomicU64::default(),
             quotes: Mutex::default(),
+            opened: Mutex::default(),
             sessions: Mutex::default(),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::NaiveDate;
@@ -62,6 +63,29 @@ impl Day {
     }
 }
 
+/// The most rows kept of objects that were read: about 60 MB. A session of 500 symbols has 195,000.
+const MOST_OPENED_ROWS: usize = 250_000;
+
+/// Rows of objects that were read. Objects never change, so they are never stale; those of the oldest dates go first.
+#[derive(Debug, Default)]
+pub(super) struct Opened {
+    objects: BTreeMap<(NaiveDate, String), Arc<Vec<StoredRow>>>,
+    rows: usize,
+}
+
+impl Opened {
+    fn keep(&mut self, key: (NaiveDate, String), rows: Arc<Vec<StoredRow>>) {
+        if let Some(before) = self.objects.insert(key, rows.clone()) {
+            self.rows -= before.len();
+        }
+        self.rows += rows.len();
+        while self.rows > MOST_OPENED_ROWS {
+            let Some((_, oldest)) = self.objects.pop_first() else { return };
+            self.rows -= oldest.len();
+        }
+    }
+}
+
 impl Lake for DiskLake {
     async fn publish(&self, object: &NewObject) -> Result<Published> {
         self.publish_with(&self.files, object)
@@ -86,11 +110,10 @@ impl Lake for DiskLake {
                 .get(&dt)
                 .map(|day| day.with_rows_of(symbols, from, to));
             for name in day.unwrap_or_default() {
-                // Whole objects: what a batch left is small, and only whole bytes have a checksum.
-                let object = from_bytes(&self.read_object(dt, &name)?, &name)?;
+                let object = self.opened(dt, &name)?;
                 let named = |row: &StoredRow| symbols.contains(&row.row.symbol);
                 let inside = |row: &StoredRow| row.row.minute >= from && row.row.minute < to;
-                rows.extend(object.into_iter().filter(|row| inside(row) && named(row)));
+                rows.extend(object.iter().filter(|row| inside(row) && named(row)).cloned());
             }
         }
         sort(&mut rows);
@@ -176,6 +199,18 @@ impl DiskLake {
         let mut dates = folder::dates(&self.table())?;
         dates.retain(|dt| *dt >= from.date() && *dt <= to.plus(-1).date());
         Ok(dates)
+    }
+
+    /// The rows of an object, read once as long as the cache has room. Whole objects: what a batch left is small, and
+    /// only whole bytes have a checksum.
+    fn opened(&self, dt: NaiveDate, name: &str) -> Result<Arc<Vec<StoredRow>>> {
+        let key = (dt, name.to_owned());
+        if let Some(rows) = lock(&self.opened).objects.get(&key) {
+            return Ok(rows.clone());
+        }
+        let rows = Arc::new(from_bytes(&self.read_object(dt, name)?, name)?);
+        lock(&self.opened).keep(key, rows.clone());
+        Ok(rows)
     }
 
     fn read_object(&self, dt: NaiveDate, name: &str) -> Result<Bytes> {
