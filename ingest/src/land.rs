@@ -87,22 +87,9 @@ pub async fn reland(lake: &(impl Lake + SetAside), landing: &impl Landing) -> Re
 
 /// The rows of a record with its arrival time, and the lines that are none.
 fn read(stream_record: &StreamRecord) -> (Vec<StoredRow>, Vec<RejectedLine>) {
-    let decoded = record::decode(&stream_record.data);
-    let mut rejected = decoded.rejected;
-    let mut rows = Vec::new();
-    for row in decoded.rows {
-        match law::admissible(&row, stream_record.arrived_at) {
-            Ok(()) => rows.push(StoredRow {
-                row,
-                stored_at: stream_record.arrived_at,
-            }),
-            Err(reason) => rejected.push(RejectedLine {
-                number: rows.len() + 1,
-                reason,
-            }),
-        }
-    }
-    (rows, rejected)
+    let stored_at = stream_record.arrived_at;
+    let decoded = record::decode_admitting(&stream_record.data, |row| law::admissible(row, stored_at));
+    (decoded.rows.into_iter().map(|row| StoredRow { row, stored_at }).collect(), decoded.rejected)
 }
 
 fn quarantined(batch: &Batch, stream_record: &StreamRecord, rejected: &[RejectedLine]) -> Rejected {

@@ -69,13 +69,18 @@ pub struct RejectedLine {
 
 /// Reads a record. Never fails: what cannot be read is returned as such. A record without any line is rejected too.
 pub fn decode(record: &[u8]) -> Decoded {
+    decode_admitting(record, |_| Ok(()))
+}
+
+/// Reads a record, and rejects rows that are not admitted, with the reason given.
+pub fn decode_admitting(record: &[u8], admit: impl Fn(&Row) -> Result<(), String>) -> Decoded {
     let mut decoded = Decoded::default();
     let lines = record
         .split(|b| *b == b'\n')
         .enumerate()
         .filter(|(_, line)| !line.is_empty());
     for (index, line) in lines {
-        match decode_line(line) {
+        match decode_line(line).and_then(|row| admit(&row).map(|()| row)) {
             Ok(row) => decoded.rows.push(row),
             Err(reason) => decoded.rejected.push(RejectedLine {
                 number: index + 1,
@@ -176,6 +181,14 @@ mod tests {
             "{}",
             decoded.rejected[2].reason
         );
+    }
+
+    #[test]
+    fn a_row_that_is_not_admitted_is_named_by_its_own_line() {
+        let record = format!("not json\n{GOLDEN}{GOLDEN}");
+        let decoded = decode_admitting(record.as_bytes(), |_| Err("not today".into()));
+        assert!(decoded.rows.is_empty());
+        assert_eq!(decoded.rejected.iter().map(|r| r.number).collect::<Vec<_>>(), [1, 2, 3]);
     }
 
     #[test]

@@ -110,9 +110,14 @@ pub fn most_symbols(limit: u32) -> usize {
     (limit.saturating_sub(3) as usize).min(SYMBOLS_A_SAMPLE * SAMPLE_SECONDS)
 }
 
+/// Calls of a window that nobody plans: for probes, and for calls that are made twice.
+pub fn rate_reserve(limit: u32) -> u32 {
+    limit.div_ceil(20).max(3)
+}
+
 /// Calls of a window that replay may make: what live collection and a reserve of 5 %, at least 3, leave.
 pub fn replay_share(limit: u32, live_symbols: usize) -> u32 {
-    let reserve = limit.div_ceil(20).max(3);
+    let reserve = rate_reserve(limit);
     let live = u32::try_from(live_symbols).unwrap_or(u32::MAX);
     limit.saturating_sub(live).saturating_sub(reserve)
 }
