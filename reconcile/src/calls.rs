@@ -72,17 +72,7 @@ impl<'a, P: Place> Calls<'a, P> {
     pub(crate) fn new(place: &'a P, settings: &'a Settings, context: &'a Context, patience: Patience) -> Self {
         let (states, leases) = (BTreeMap::new(), BTreeMap::new());
         let (windows, made, failed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self {
-            place,
-            settings,
-            context,
-            patience,
-            states,
-            leases,
-            windows,
-            made,
-            failed,
-        }
+        Self { place, settings, context, patience, states, leases, windows, made, failed }
     }
 
     /// Whether the source is known not to include this symbol in its plan.
@@ -118,10 +108,7 @@ impl<'a, P: Place> Calls<'a, P> {
         let reply = match reply.outcome {
             Err(SourceError::Throttled { reset_at }) => match self.wait_for_reset(source, reset_at).await? {
                 true => self.call(source, symbol, from, to).await?,
-                false => Reply {
-                    outcome: Err(SourceError::Throttled { reset_at }),
-                    rate: None,
-                },
+                false => Reply { outcome: Err(SourceError::Throttled { reset_at }), rate: None },
             },
             _ => reply,
         };
@@ -129,12 +116,7 @@ impl<'a, P: Place> Calls<'a, P> {
         match reply.outcome {
             Ok(candles) => {
                 self.served(source, symbol).await?;
-                Ok(Called::Read(CandleRead::new(
-                    source.name().clone(),
-                    read_at,
-                    to,
-                    candles,
-                )))
+                Ok(Called::Read(CandleRead::new(source.name().clone(), read_at, to, candles)))
             }
             Err(error) => self.refused(source, symbol, error).await.map(Called::Failed),
         }
@@ -151,18 +133,10 @@ impl<'a, P: Place> Calls<'a, P> {
         *self.made.entry(source.name().clone()).or_default() += 1;
         let deadline = self.place.clock().now().plus_ms(CALL_FOR_MS);
         let reply = clock::by(self.place.clock(), deadline, source.candles(symbol, from, to)).await;
-        let why = || SourceError::Unavailable {
-            why: format!("no answer in {} s", CALL_FOR_MS / 1000),
-        };
-        let reply = reply.unwrap_or_else(|| Reply {
-            outcome: Err(why()),
-            rate: None,
-        });
+        let why = || SourceError::Unavailable { why: format!("no answer in {} s", CALL_FOR_MS / 1000) };
+        let reply = reply.unwrap_or_else(|| Reply { outcome: Err(why()), rate: None });
         if let Err(error) = &reply.outcome {
-            *self
-                .failed
-                .entry(format!("{} {}", source.name(), error.class()))
-                .or_default() += 1;
+            *self.failed.entry(format!("{} {}", source.name(), error.class())).or_default() += 1;
         }
         if let Some(rate) = reply.rate {
             self.windows.insert(source.name().clone(), rate);
@@ -180,11 +154,7 @@ impl<'a, P: Place> Calls<'a, P> {
             let mut state = self.place.ledger().state(source.name(), CANDLE_ENDPOINT).await?;
             let key_version = source.key_version().await;
             if state.key_version != key_version {
-                state = SourceState {
-                    key_version,
-                    limit: state.limit,
-                    ..SourceState::default()
-                };
+                state = SourceState { key_version, limit: state.limit, ..SourceState::default() };
             }
             self.states.insert(source.name().clone(), state);
         }
@@ -194,10 +164,7 @@ impl<'a, P: Place> Calls<'a, P> {
     async fn update(&mut self, source: &P::Candles, change: impl FnOnce(&mut SourceState)) -> Result<()> {
         let mut state = self.state(source).await?.clone();
         change(&mut state);
-        self.place
-            .ledger()
-            .set_state(source.name(), CANDLE_ENDPOINT, &state)
-            .await?;
+        self.place.ledger().set_state(source.name(), CANDLE_ENDPOINT, &state).await?;
         self.states.insert(source.name().clone(), state);
         Ok(())
     }
@@ -326,27 +293,15 @@ impl<'a, P: Place> Calls<'a, P> {
 
     /// Takes a call of what is leased of this minute, or leases more of it.
     async fn take(&mut self, source: &P::Candles, minute: Minute, live: usize) -> Result<bool> {
-        let left = self
-            .leases
-            .get(source.name())
-            .filter(|(of, _)| *of == minute)
-            .map_or(0, |(_, left)| *left);
+        let left = self.leases.get(source.name()).filter(|(of, _)| *of == minute).map_or(0, |(_, left)| *left);
         let left = if left > 0 {
             left
         } else {
-            let limit = self
-                .state(source)
-                .await?
-                .limit
-                .unwrap_or_else(|| source.configured_limit());
+            let limit = self.state(source).await?.limit.unwrap_or_else(|| source.configured_limit());
             let share = replay_share(limit, live);
-            self.place
-                .ledger()
-                .lease_replay(source.name(), minute, LEASE_BLOCK, share)
-                .await?
+            self.place.ledger().lease_replay(source.name(), minute, LEASE_BLOCK, share).await?
         };
-        self.leases
-            .insert(source.name().clone(), (minute, left.saturating_sub(1)));
+        self.leases.insert(source.name().clone(), (minute, left.saturating_sub(1)));
         Ok(left > 0)
     }
 

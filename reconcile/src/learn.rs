@@ -42,10 +42,7 @@ pub(crate) async fn holidays(place: &impl Place, settings: &Settings, now: Times
     let context = Context::load(place.lake(), settings).await?;
     let (first, last) = settings.calendar.range();
     let since = now.plus_s(-BACK_DAYS * 86_400).date();
-    for holiday in holidays
-        .into_iter()
-        .filter(|h| h.on >= since.max(first) && h.on <= last)
-    {
+    for holiday in holidays.into_iter().filter(|h| h.on >= since.max(first) && h.on <= last) {
         if let Some(entry) = news(&context, place.facts().name().as_str(), &holiday, now) {
             match objection(place, &context, &entry).await? {
                 Some(contradiction) => report.contradictions.push(contradiction.to_string()),
@@ -67,11 +64,7 @@ fn news(context: &Context, source: &str, holiday: &Holiday, now: Timestamp) -> O
         Change::ClosesAt { close } => Some(close),
         Change::Withdrawn => return None,
     };
-    let by_hand = context
-        .schedule
-        .overlay
-        .entry(holiday.on)
-        .is_some_and(|entry| entry.source == MANUAL);
+    let by_hand = context.schedule.overlay.entry(holiday.on).is_some_and(|entry| entry.source == MANUAL);
     if known.map(|session| session.close) == said || by_hand {
         return None;
     }
@@ -91,10 +84,7 @@ async fn objection(place: &impl Place, context: &Context, entry: &Entry) -> Resu
     let session = calendar.session_on(entry.on).map_err(crate::reconcile::out_of_range)?;
     let rows = match session {
         Some(session) if session.open.start() < entry.learned_at => {
-            place
-                .lake()
-                .rows(&context.watchlist.ever(), session.open, session.close)
-                .await?
+            place.lake().rows(&context.watchlist.ever(), session.open, session.close).await?
         }
         _ => Vec::new(),
     };

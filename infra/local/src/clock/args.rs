@@ -27,20 +27,8 @@ impl ClockArgs {
     pub fn clock(&self) -> Result<ScaledClock, ScaleError> {
         match self.epoch {
             None if self.rate == 1.0 => Ok(ScaledClock::machine()),
-            None => ScaledClock::scaled(
-                Anchor {
-                    epoch: ScaledClock::machine().now(),
-                    machine: None,
-                },
-                self.rate,
-            ),
-            Some(epoch) => ScaledClock::scaled(
-                Anchor {
-                    epoch,
-                    machine: self.epoch_at,
-                },
-                self.rate,
-            ),
+            None => ScaledClock::scaled(Anchor { epoch: ScaledClock::machine().now(), machine: None }, self.rate),
+            Some(epoch) => ScaledClock::scaled(Anchor { epoch, machine: self.epoch_at }, self.rate),
         }
     }
 }
@@ -53,16 +41,9 @@ mod tests {
     fn without_flags_it_is_the_machines_clock_and_an_epoch_moves_it() {
         let epoch: Timestamp = "2013-10-07T13:29:00Z".parse().expect("instant");
         let machine = ScaledClock::machine();
-        let args = ClockArgs {
-            epoch: None,
-            rate: 1.0,
-            epoch_at: None,
-        };
+        let args = ClockArgs { epoch: None, rate: 1.0, epoch_at: None };
         assert!(args.clock().expect("clock").now().ms_since(machine.now()).abs() < 1_000);
-        let args = ClockArgs {
-            epoch: Some(epoch),
-            ..args
-        };
+        let args = ClockArgs { epoch: Some(epoch), ..args };
         assert!(args.clock().expect("clock").now().ms_since(epoch) < 1_000);
         assert!(ClockArgs { rate: 0.0, ..args }.clock().is_err());
     }

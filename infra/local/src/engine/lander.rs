@@ -94,11 +94,7 @@ async fn set_aside<P: Station, O: Observer>(
     error: &PortError,
 ) -> Result<bool> {
     let now = shared.place.clock().now();
-    let head = batch
-        .records
-        .first()
-        .map(|record| record.sequence.clone())
-        .unwrap_or_default();
+    let head = batch.records.first().map(|record| record.sequence.clone()).unwrap_or_default();
     let since = match failing.0.get(&batch.shard) {
         Some((failing_head, since)) if *failing_head == head => *since,
         _ => now,
@@ -109,9 +105,6 @@ async fn set_aside<P: Station, O: Observer>(
     }
     park(shared.place.lake(), batch, &error.chain()).await?;
     failing.0.remove(&batch.shard);
-    shared.observe(Event::Parked {
-        shard: batch.shard.clone(),
-        records: batch.records.len(),
-    });
+    shared.observe(Event::Parked { shard: batch.shard.clone(), records: batch.records.len() });
     Ok(true)
 }

@@ -94,18 +94,8 @@ impl<P: Station, O: Observer> Engine<P, O> {
     /// An engine at rest.
     pub fn new(place: P, settings: Settings, observer: O) -> Self {
         let (live_sent, tasks_sent) = (Notify::new(), Notify::new());
-        let shared = Shared {
-            place,
-            settings,
-            observer,
-            live_sent,
-            tasks_sent,
-            poll_ms: POLL_MS,
-        };
-        Self {
-            shared: Arc::new(shared),
-            stop: watch::Sender::new(false),
-        }
+        let shared = Shared { place, settings, observer, live_sent, tasks_sent, poll_ms: POLL_MS };
+        Self { shared: Arc::new(shared), stop: watch::Sender::new(false) }
     }
 
     /// Looks for other processes' messages this often: rarely where there is no other process.
@@ -113,9 +103,7 @@ impl<P: Station, O: Observer> Engine<P, O> {
     /// # Panics
     /// Where workers have been started already.
     pub fn polling(mut self, poll_ms: i64) -> Self {
-        Arc::get_mut(&mut self.shared)
-            .expect("no worker has been started")
-            .poll_ms = poll_ms;
+        Arc::get_mut(&mut self.shared).expect("no worker has been started").poll_ms = poll_ms;
         self
     }
 
@@ -185,11 +173,7 @@ impl<P: Station, O: Observer> Shared<P, O> {
     }
 
     pub(crate) fn failed(&self, stage: &'static str, error: &PortError) {
-        self.observe(Event::Failed {
-            stage,
-            kind: error.kind,
-            chain: error.chain(),
-        });
+        self.observe(Event::Failed { stage, kind: error.kind, chain: error.chain() });
     }
 }
 

@@ -67,13 +67,7 @@ async fn work<P: Station, O: Observer>(shared: &Shared<P, O>, delivery: &Deliver
             let input = delivery.body.as_bytes();
             let (origin, id) = ("replay-queue".to_owned(), digest::short(input));
             let (at, reason) = (place.clock().now(), chain(&error));
-            let rejected = Rejected {
-                at,
-                origin,
-                id,
-                reason,
-                input: input.to_vec(),
-            };
+            let rejected = Rejected { at, origin, id, reason, input: input.to_vec() };
             place.lake().quarantine(&rejected).await?;
         }
     }
