@@ -38,10 +38,7 @@ pub struct LandReport {
 ///
 /// A poisoned record is set aside before anything is acknowledged and never blocks the others.
 pub async fn land(lake: &(impl Lake + SetAside), landing: &impl Landing, batch: &Batch) -> Result<LandReport> {
-    let mut report = LandReport {
-        records: batch.records.len(),
-        ..LandReport::default()
-    };
+    let mut report = LandReport { records: batch.records.len(), ..LandReport::default() };
     let mut by_date: BTreeMap<NaiveDate, Vec<StoredRow>> = BTreeMap::new();
     for stream_record in &batch.records {
         let (rows, rejected) = read(stream_record);
@@ -92,14 +89,8 @@ fn read(stream_record: &StreamRecord) -> (Vec<StoredRow>, Vec<RejectedLine>) {
     let mut rows = Vec::new();
     for row in decoded.rows {
         match law::admissible(&row, stream_record.arrived_at) {
-            Ok(()) => rows.push(StoredRow {
-                row,
-                stored_at: stream_record.arrived_at,
-            }),
-            Err(reason) => rejected.push(RejectedLine {
-                number: rows.len() + 1,
-                reason,
-            }),
+            Ok(()) => rows.push(StoredRow { row, stored_at: stream_record.arrived_at }),
+            Err(reason) => rejected.push(RejectedLine { number: rows.len() + 1, reason }),
         }
     }
     (rows, rejected)
@@ -121,11 +112,7 @@ fn object(batch: &Batch, dt: NaiveDate, rows: Vec<StoredRow>) -> NewObject {
         dt,
         stream_id: batch.stream_id.clone(),
         shard: batch.shard.clone(),
-        first_sequence: batch
-            .records
-            .first()
-            .map(|record| record.sequence.clone())
-            .unwrap_or_default(),
+        first_sequence: batch.records.first().map(|record| record.sequence.clone()).unwrap_or_default(),
         rows,
     }
 }

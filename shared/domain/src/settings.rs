@@ -80,10 +80,7 @@ impl Settings {
         }
         let least_ms = 2 * self.landing_window_ms + 120_000;
         if self.settle_ms < least_ms {
-            return Err(SettingsError::SettlesTooSoon {
-                least_s: least_ms / 1000,
-                settle_s: self.settle_ms / 1000,
-            });
+            return Err(SettingsError::SettlesTooSoon { least_s: least_ms / 1000, settle_s: self.settle_ms / 1000 });
         }
         Ok(())
     }
@@ -96,11 +93,7 @@ impl Settings {
     /// Refuses a watchlist that cannot be sampled at a provider's limit.
     pub fn check_watchlist(symbols: usize, limit: u32) -> Result<(), SettingsError> {
         let most = most_symbols(limit);
-        if symbols > most {
-            Err(SettingsError::TooManySymbols { symbols, most, limit })
-        } else {
-            Ok(())
-        }
+        if symbols > most { Err(SettingsError::TooManySymbols { symbols, most, limit }) } else { Ok(()) }
     }
 }
 
@@ -124,24 +117,11 @@ mod tests {
     #[test]
     fn the_defaults_are_allowed_and_a_settle_time_inside_the_flight_time_is_not() {
         assert_eq!(Settings::default().check(), Ok(()));
-        let just = Settings {
-            settle_ms: 240_000,
-            ..Settings::default()
-        };
+        let just = Settings { settle_ms: 240_000, ..Settings::default() };
         assert_eq!(just.check(), Ok(()));
-        let short = Settings {
-            settle_ms: 239_999,
-            ..Settings::default()
-        };
+        let short = Settings { settle_ms: 239_999, ..Settings::default() };
         assert!(short.check().expect_err("too soon").to_string().contains("240 s"));
-        assert!(
-            Settings {
-                rate_limit: 0,
-                ..Settings::default()
-            }
-            .check()
-            .is_err()
-        );
+        assert!(Settings { rate_limit: 0, ..Settings::default() }.check().is_err());
     }
 
     #[test]
