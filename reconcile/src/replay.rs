@@ -71,6 +71,34 @@ pub struct ReplayReport {
     pub not_expected: BTreeSet<Symbol>,
 }
 
+impl ReplayReport {
+    /// Adds what another part of the same work did.
+    pub fn join(&mut self, other: Self) {
+        self.mode = other.mode;
+        self.symbol_sessions += other.symbol_sessions;
+        self.expected += other.expected;
+        self.missing += other.missing;
+        self.suspects += other.suspects;
+        self.calls_planned += other.calls_planned;
+        add(&mut self.calls, other.calls);
+        add(&mut self.failed, other.failed);
+        add(&mut self.healed, other.healed);
+        self.corrected += other.corrected;
+        self.upheld += other.upheld;
+        self.undecidable.extend(other.undecidable);
+        add(&mut self.given_up, other.given_up);
+        add(&mut self.open, other.open);
+        self.records += other.records;
+        self.not_expected.extend(other.not_expected);
+    }
+}
+
+fn add<K: Ord>(counts: &mut BTreeMap<K, usize>, others: BTreeMap<K, usize>) {
+    for (key, count) in others {
+        *counts.entry(key).or_default() += count;
+    }
+}
+
 /// Replays a task. Harmless to repeat; what is present is left alone, unless the task forces it.
 pub async fn replay(
     place: &impl Place,

@@ -1,12 +1,13 @@
 //! The flags that choose a clock, the same for every subcommand that has one.
 
 use mendlake_domain::minute::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::scaled::{Anchor, ScaleError, ScaledClock};
 use mendlake_ports::clock::Clock as _;
 
 /// Which clock to run on.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, PartialEq, clap::Args, Serialize, Deserialize)]
 pub struct ClockArgs {
     /// Begin at this instant instead of now, such as 2026-11-20T14:25:00Z.
     #[arg(long, value_name = "INSTANT")]
@@ -22,7 +23,28 @@ pub struct ClockArgs {
     pub epoch_at: Option<Timestamp>,
 }
 
+impl Default for ClockArgs {
+    fn default() -> Self {
+        let rate = 1.0;
+        Self { epoch: None, rate, epoch_at: None }
+    }
+}
+
 impl ClockArgs {
+    /// Whether this is the machine's wall clock.
+    pub fn is_machine(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The same clock for other processes, and for this one when it is started again: anchored to the machine's clock.
+    pub fn anchored(&self) -> Self {
+        if self.is_machine() {
+            return self.clone();
+        }
+        let now = ScaledClock::machine().now();
+        Self { epoch: self.epoch.or(Some(now)), epoch_at: self.epoch_at.or(Some(now)), rate: self.rate }
+    }
+
     /// The clock these flags choose: the machine's wall clock where none is given.
     pub fn clock(&self) -> Result<ScaledClock, ScaleError> {
         match self.epoch {

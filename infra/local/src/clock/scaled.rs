@@ -96,14 +96,14 @@ impl ServerClock for ScaledClock {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the real clock's adapter")]
-fn machine_now() -> Timestamp {
+pub(super) fn machine_now() -> Timestamp {
     let before_1970 = |e: std::time::SystemTimeError| -(e.duration().as_millis() as i64);
     let ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or_else(before_1970, |since| since.as_millis() as i64);
     Timestamp::from_epoch_ms(ms)
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the real clock's adapter")]
-fn monotonic_now() -> Instant {
+pub(super) fn monotonic_now() -> Instant {
     Instant::now()
 }
 

@@ -16,7 +16,7 @@ use mendlake_domain::minute::Timestamp;
 use mendlake_domain::settings::Settings;
 use mendlake_ingest::{CollectReport, LandReport, RequestReport};
 use mendlake_ports::clock::Clock;
-use mendlake_ports::error::{Kind, PortError};
+use mendlake_ports::error::{Kind, PortError, Result};
 use mendlake_ports::place::Place;
 use mendlake_ports::queue::QueueConsumer;
 use mendlake_ports::stream::StreamConsumer;
@@ -152,6 +152,16 @@ impl<P: Station, O: Observer> Engine<P, O> {
             self.start_replayer(),
         ];
         starts.into()
+    }
+
+    /// Lands what is in the stream now, without a worker. What fails stays in the stream and is told to the observer.
+    pub async fn land_once(&self) -> Result<()> {
+        lander::once(&self.shared).await
+    }
+
+    /// Works on one visible task of the replay queue, without a worker; tells whether there was one.
+    pub async fn replay_once(&self) -> Result<bool> {
+        replayer::once(&self.shared).await
     }
 
     /// Asks every worker to finish what it is doing and to end; the lander lands what is in the stream first.

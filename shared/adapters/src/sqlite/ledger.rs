@@ -29,6 +29,16 @@ impl SqliteLedger {
         Self { database }
     }
 
+    /// Forgets what the lake can tell again: gap items and runs. The next reconciliation, finding none, looks at everything
+    /// from the watchlist's first minute on.
+    pub fn forget_derived(&self) -> Result<()> {
+        self.database.write("forget what the lake can tell", |tx| {
+            tx.execute("DELETE FROM gaps", [])?;
+            tx.execute("DELETE FROM runs", [])?;
+            Ok(())
+        })
+    }
+
     pub(super) fn database(&self) -> &Database {
         &self.database
     }
@@ -126,6 +136,25 @@ mod tests {
         source_states::what_was_written_survives_power_loss(open(), fresh, crash).await;
         landing::marks_survive_power_loss(open(), crash).await;
         runs::what_was_recorded_survives_power_loss(open(), fresh, crash).await;
+    }
+
+    #[tokio::test]
+    async fn what_the_lake_can_tell_is_forgotten_and_nothing_else() {
+        use mendlake_domain::gap::Gap;
+        use mendlake_domain::symbol::Symbol;
+        use mendlake_ports::gaps::Gaps;
+
+        let (folder, at) = (Folder::new(), Timestamp::from_epoch_ms(1_800_000_000_000));
+        let ledger = SqliteLedger::new(folder.open());
+        let symbol: Symbol = "SPY".parse().unwrap();
+        ledger.write(&Gap::new(at.date(), symbol.clone(), at), 0).await.unwrap();
+        let run = Run { at, id: "a".into(), reconciled_through: at, report: json!({}) };
+        ledger.record_run(&run).await.unwrap();
+        ledger.note_landed("0", at).await.unwrap();
+        ledger.forget_derived().unwrap();
+        assert_eq!(ledger.gap(at.date(), &symbol).await.unwrap(), None);
+        assert_eq!(ledger.last_run().await.unwrap(), None);
+        assert_eq!(ledger.landed_through().await.unwrap(), Some(at));
     }
 
     #[tokio::test]
