@@ -97,7 +97,7 @@ async fn objection(lake: &impl Lake, context: &Context, entry: &Entry) -> Result
     let session = calendar.session_on(entry.on).map_err(crate::reconcile::out_of_range)?;
     let rows = match session {
         Some(session) if session.open.start() < entry.learned_at => {
-            place.lake().rows(&context.watchlist.ever(), session.open, session.close).await?
+            lake.rows(&context.watchlist.ever(), session.open, session.close).await?
         }
         _ => Vec::new(),
     };

@@ -52,6 +52,11 @@ async fn parked<P: Station, O: Observer>(shared: &Shared<P, O>) {
     }
 }
 
+/// Lands what is in the stream now. What fails stays in the stream.
+pub(super) async fn once<P: Station, O: Observer>(shared: &Shared<P, O>) -> Result<()> {
+    shards(shared, &mut Failing::default()).await
+}
+
 /// Since when the batch at the head of each shard has been failing.
 #[derive(Default)]
 struct Failing(BTreeMap<String, (String, Timestamp)>);

@@ -83,6 +83,17 @@ impl Database {
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }
 
+    /// Reads the whole file and checks that its tables and indexes agree. `Corrupt` where they do not.
+    pub fn check(&self) -> Result<()> {
+        let answer = self.read("check database", |tx| {
+            Ok(tx.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0))?)
+        })?;
+        match answer.as_str() {
+            "ok" => Ok(()),
+            found => Err(PortError::new(Kind::Corrupt, format!("check database: {found}"))),
+        }
+    }
+
     /// Runs one reading transaction: it sees one moment of the database.
     pub(super) fn read<T>(&self, doing: &str, work: impl FnOnce(&Transaction<'_>) -> Step<T>) -> Result<T> {
         self.transaction(TransactionBehavior::Deferred, doing, work)
