@@ -80,19 +80,20 @@ pub async fn pending_has_every_item_with_something_left_to_do(gaps: &impl Gaps, 
     let open = open(fresh, fresh.day(), fresh.symbol("P.OPEN"));
     let suspect = Gap { suspect: minutes.clone(), ..item("P.SUSPECT") };
     let reread = Gap { reread_at: Some(fresh.hour(20).start()), ..item("P.REREAD") };
+    let replayed = Gap { replayed_at: Some(fresh.hour(9).start()), ..item("P.REPLAYED") };
     let mut done = item("P.DONE");
     done.give_up(Unrecoverable::NoData, &minutes);
     done.uphold(Upheld::Quiet, &minutes);
-    for gap in [&open, &suspect, &reread, &done] {
+    for gap in [&open, &suspect, &reread, &replayed, &done] {
         stored(gaps.write(gap, 0).await.expect("write"));
     }
-    assert_eq!(pending(gaps, fresh, "P.").await, [open.clone(), reread.clone(), suspect.clone()]);
+    assert_eq!(pending(gaps, fresh, "P.").await, [open.clone(), replayed.clone(), reread.clone(), suspect.clone()]);
 
     rewrite(gaps, &Gap { open: done.open.clone(), ..open }).await;
     rewrite(gaps, &Gap { suspect: MinuteSet::new(), ..suspect }).await;
     let reopened = Gap { suspect: minutes, ..done };
     rewrite(gaps, &reopened).await;
-    assert_eq!(pending(gaps, fresh, "P.").await, [reopened, reread], "two are done, one is open again");
+    assert_eq!(pending(gaps, fresh, "P.").await, [reopened, replayed, reread], "two are done, one is open again");
 }
 
 /// `of_session` has every item of a trading day, pending or not, and none of another day.
