@@ -49,7 +49,7 @@ impl Audit {
     pub fn new(script: &Script) -> Self {
         Self {
             script: script.clone(),
-            counts: BTreeMap::new(),
+            counts: BTreeMap::from([("worlds".to_owned(), 1)]),
             set_back: None,
             under_way: Vec::new(),
             published: false,
@@ -151,7 +151,7 @@ impl Audit {
     fn note(&mut self, report: &ReconcileReport) {
         self.add("gaps opened", report.newly_open);
         self.add("claims", report.claimed);
-        self.add("conflicts", report.conflicts);
+        self.add("conflicts lost", report.conflicts);
         self.add("disagreements", report.disagreements);
     }
 

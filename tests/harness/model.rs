@@ -57,7 +57,9 @@ impl Model {
     pub fn watches(&self, symbol: &Symbol, minute: Minute) -> bool {
         let mut newest: Option<(Minute, bool)> = None;
         for version in &self.versions {
-            let Edit::Change { from, add, remove } = &version.edit else { continue };
+            let Edit::Change { from, add, remove } = &version.edit else {
+                continue;
+            };
             let speaks = add.contains(symbol) || remove.contains(symbol);
             if speaks && *from <= minute && newest.is_none_or(|(at, _)| at <= *from) {
                 newest = Some((*from, add.contains(symbol)));
@@ -87,7 +89,9 @@ impl Model {
             first = first.into_iter().chain([from]).min();
             last = last.into_iter().chain([to]).max();
         }
-        let (Some(first), Some(last)) = (first, last) else { return Vec::new() };
+        let (Some(first), Some(last)) = (first, last) else {
+            return Vec::new();
+        };
         let on = |day| self.session(day);
         days(Calendar::Xnys.day_of(first), Calendar::Xnys.day_of(last)).filter_map(on).collect()
     }

@@ -359,7 +359,9 @@ fn session(dice: &mut Dice, part: Part) -> Session {
     let first = NaiveDate::from_ymd_opt(2022, 1, 3).expect("a date");
     loop {
         let on = first + Days::new(dice.between(0, 4 * 365) as u64);
-        let Some(session) = Calendar::Xnys.session_on(on).ok().flatten() else { continue };
+        let Some(session) = Calendar::Xnys.session_on(on).ok().flatten() else {
+            continue;
+        };
         if (session.len() < 390) == (part == Part::EarlyClose) {
             return session;
         }

@@ -253,7 +253,9 @@ impl World {
     /// Runs one of the runnable tasks, chosen by the dice.
     fn step(&mut self) -> Result<(), String> {
         let place = self.dice.below(self.executor.runnable());
-        let Some(id) = self.executor.take(place) else { return Ok(()) };
+        let Some(id) = self.executor.take(place) else {
+            return Ok(());
+        };
         self.faults.runs(id);
         let done = self.executor.poll(id);
         for doomed in self.faults.take_doomed() {
