@@ -7,14 +7,14 @@ use mendlake_domain::digest;
 use mendlake_domain::gap::OpenReason;
 use mendlake_domain::minute::{Minute, Timestamp};
 use mendlake_domain::quote::SourceName;
-use mendlake_domain::settings::{Settings, replay_share};
+use mendlake_domain::settings::{Settings, rate_reserve, replay_share};
 use mendlake_domain::symbol::Symbol;
 use mendlake_ports::budget::Budget;
 use mendlake_ports::clock::{self, Clock};
 use mendlake_ports::error::Result;
 use mendlake_ports::place::Place;
 use mendlake_ports::set_aside::{Rejected, SetAside};
-use mendlake_ports::source::{CandleSource, QuoteSource, Reply, SourceError};
+use mendlake_ports::source::{CandleSource, QuoteSource, RateLimit, Reply, SourceError};
 use mendlake_ports::source_states::{Health, MOST_SERVED, SourceState, SourceStates};
 
 use crate::context::Context;
@@ -60,6 +60,8 @@ pub(crate) struct Calls<'a, P: Place> {
     patience: Patience,
     states: BTreeMap<SourceName, SourceState>,
     leases: BTreeMap<SourceName, (Minute, u32)>,
+    /// What each source's last answer told of its window.
+    windows: BTreeMap<SourceName, RateLimit>,
     /// Calls made, by source.
     pub(crate) made: BTreeMap<SourceName, usize>,
     /// Answers that were no candles, by source and class.
@@ -69,8 +71,8 @@ pub(crate) struct Calls<'a, P: Place> {
 impl<'a, P: Place> Calls<'a, P> {
     pub(crate) fn new(place: &'a P, settings: &'a Settings, context: &'a Context, patience: Patience) -> Self {
         let (states, leases) = (BTreeMap::new(), BTreeMap::new());
-        let (made, failed) = (BTreeMap::new(), BTreeMap::new());
-        Self { place, settings, context, patience, states, leases, made, failed }
+        let (windows, made, failed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { place, settings, context, patience, states, leases, windows, made, failed }
     }
 
     /// Whether the source is known not to include this symbol in its plan.
@@ -135,6 +137,9 @@ impl<'a, P: Place> Calls<'a, P> {
         let reply = reply.unwrap_or_else(|| Reply { outcome: Err(why()), rate: None });
         if let Err(error) = &reply.outcome {
             *self.failed.entry(format!("{} {}", source.name(), error.class())).or_default() += 1;
+        }
+        if let Some(rate) = reply.rate {
+            self.windows.insert(source.name().clone(), rate);
         }
         let learnt = reply.rate.map(|rate| rate.limit);
         if learnt.is_some() && learnt != self.state(source).await?.limit {
@@ -256,6 +261,17 @@ impl<'a, P: Place> Calls<'a, P> {
                 self.place.clock().sleep_until(half).await;
                 continue;
             }
+            if let Some(reset_at) = self.spoken_for(source, now, live) {
+                let waits = match self.patience {
+                    Patience::Minute => reset_at < minute.end(),
+                    Patience::Until(until) => reset_at < until,
+                };
+                if !waits {
+                    return Ok(false);
+                }
+                self.place.clock().sleep_until(reset_at).await;
+                continue;
+            }
             if self.take(source, minute, live).await? {
                 return Ok(true);
             }
@@ -264,6 +280,15 @@ impl<'a, P: Place> Calls<'a, P> {
                 _ => return Ok(false),
             }
         }
+    }
+
+    /// When the provider's window ends, where what its last answer left of it is needed for the next live burst: windows
+    /// do not begin on the clock's minute, and one may hold parts of two minutes' replays.
+    fn spoken_for(&self, source: &P::Candles, now: Timestamp, live: usize) -> Option<Timestamp> {
+        let rate = self.windows.get(source.name()).filter(|rate| rate.reset_at > now)?;
+        let burst_inside = rate.reset_at > now.minute().end();
+        let needed = rate_reserve(rate.limit) as usize + if burst_inside { live } else { 0 };
+        (rate.remaining as usize <= needed).then_some(rate.reset_at)
     }
 
     /// Takes a call of what is leased of this minute, or leases more of it.

@@ -118,6 +118,11 @@ impl<P: Place> Healer<'_, P> {
             known.market = witnesses.ask(self.place, &mut self.calls, asked, &wanted.symbol, &own).await?;
             decided = self.decide_all(wanted, item, known);
         }
+        if decided.finds_market_absent() {
+            let asked = &mut self.witnesses_asked;
+            known.market = witnesses.ask_reference(self.place, &mut self.calls, asked, &wanted.symbol, &own).await?;
+            decided = self.decide_all(wanted, item, known);
+        }
         if decided.ask_previous {
             known.previous = self.previous_close(wanted).await?;
             decided = self.decide_all(wanted, item, known);
@@ -226,6 +231,13 @@ struct Decided {
 }
 
 impl Decided {
+    /// Whether some of it waits because nothing liquid traded.
+    fn finds_market_absent(&self) -> bool {
+        let absent = |decision: &Decision| *decision == Decision::Wait(OpenReason::MarketAbsent);
+        let suspects = &self.frozen.waiting;
+        self.minutes.values().any(absent) || suspects.iter().any(|(_, why)| *why == OpenReason::MarketAbsent)
+    }
+
     /// Whether another source could change nothing.
     fn is_settled(&self) -> bool {
         let open = |decision: &Decision| matches!(decision, Decision::Wait(_));
@@ -273,6 +285,17 @@ pub(crate) fn next_attempt(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_absence_of_the_market_is_found_in_missing_minutes_and_in_suspects() {
+        let minute = Minute::from_index(0);
+        let waiting = |why| Decided { minutes: [(minute, Decision::Wait(why))].into(), ..Decided::default() };
+        assert!(waiting(OpenReason::MarketAbsent).finds_market_absent());
+        assert!(!waiting(OpenReason::UnprovenQuiet).finds_market_absent());
+        let frozen = Verdicts { waiting: vec![(minute, OpenReason::MarketAbsent)], ..Verdicts::default() };
+        let suspect = Decided { frozen, ..Decided::default() };
+        assert!(suspect.finds_market_absent());
+    }
 
     #[test]
     fn a_source_without_entitlement_does_not_keep_an_empty_session_from_being_empty() {

@@ -30,21 +30,22 @@ pub(crate) struct Witnesses<'a> {
 }
 
 impl Witnesses<'_> {
-    /// What is known without asking anybody: reads kept of liquid symbols other than `of`, and `of`'s own fresh reads.
+    /// What is known without asking anybody: reads kept of other liquid symbols and of the reference symbol, and `of`'s
+    /// own fresh reads.
     ///
-    /// `NotAsked` where no other liquid symbol was read up to where `own` speaks.
+    /// `NotAsked` where none of the others was read up to where `own` speaks.
     pub(crate) async fn known(&self, place: &impl Place, of: &Symbol, own: &[Evidence]) -> Result<Market> {
         let items = place.ledger().of_session(self.session.on).await?;
-        let liquid = self.liquid(of);
+        let mut witnesses = self.liquid(of);
+        witnesses.push(self.settings.reference.clone());
         let mut others: Vec<&Evidence> = Vec::new();
-        for item in items.iter().filter(|item| item.gap.symbol != *of && liquid.contains(&item.gap.symbol)) {
+        for item in items.iter().filter(|item| item.gap.symbol != *of && witnesses.contains(&item.gap.symbol)) {
             others.extend(&item.gap.reads);
         }
         Ok(self.judge(of, own, &others, &items))
     }
 
-    /// Asks one witness, each at most once a replay: another liquid watched symbol, or the reference symbol; keeps what
-    /// it says as evidence.
+    /// Asks one witness: another liquid watched symbol, or the reference symbol.
     pub(crate) async fn ask<P: Place>(
         &self,
         place: &P,
@@ -55,16 +56,43 @@ impl Witnesses<'_> {
     ) -> Result<Market> {
         let other = self.liquid(of).into_iter().find(|symbol| symbol != of);
         let witness = other.unwrap_or_else(|| self.settings.reference.clone());
-        if witness != *of && asked.insert((self.session.on, witness.clone())) {
-            for source in place.candles() {
-                let to = self.session.close + ASKED_PAST_CLOSE_MIN;
-                if let Called::Read(read) = calls.candles(source, &witness, self.session.open, to).await? {
-                    keep(place, self.session.on, &witness, Evidence::of(&read)).await?;
-                    break;
-                }
+        self.read(place, calls, asked, of, &witness).await?;
+        self.known(place, of, own).await
+    }
+
+    /// Asks the reference symbol, whoever else was heard: a symbol that was liquid until yesterday may be halted today,
+    /// and its silence is not the market's.
+    pub(crate) async fn ask_reference<P: Place>(
+        &self,
+        place: &P,
+        calls: &mut Calls<'_, P>,
+        asked: &mut BTreeSet<(NaiveDate, Symbol)>,
+        of: &Symbol,
+        own: &[Evidence],
+    ) -> Result<Market> {
+        self.read(place, calls, asked, of, &self.settings.reference).await?;
+        self.known(place, of, own).await
+    }
+
+    /// Reads a witness, each at most once a replay, and keeps what it says as evidence.
+    async fn read<P: Place>(
+        &self,
+        place: &P,
+        calls: &mut Calls<'_, P>,
+        asked: &mut BTreeSet<(NaiveDate, Symbol)>,
+        of: &Symbol,
+        witness: &Symbol,
+    ) -> Result<()> {
+        if witness == of || !asked.insert((self.session.on, witness.clone())) {
+            return Ok(());
+        }
+        for source in place.candles() {
+            let to = self.session.close + ASKED_PAST_CLOSE_MIN;
+            if let Called::Read(read) = calls.candles(source, witness, self.session.open, to).await? {
+                return keep(place, self.session.on, witness, Evidence::of(&read)).await;
             }
         }
-        self.known(place, of, own).await
+        Ok(())
     }
 
     /// Watched symbols whose history says they trade every few minutes. Without history nothing is known to be liquid;

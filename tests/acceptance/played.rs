@@ -165,8 +165,7 @@ impl Ended {
         for symbol in &self.symbols {
             let of = |r: &&StoredRow| r.row.symbol == *symbol && r.row.basis != Basis::Quote;
             let healed = self.current.iter().filter(of);
-            let distances: Vec<_> =
-                healed.filter_map(|r| distance(&self.market, &self.session(r), &r.row)).collect();
+            let distances: Vec<_> = healed.filter_map(|r| distance(&self.market, &self.session(r), &r.row)).collect();
             let bp: Vec<f64> = distances.iter().map(|d| d.bp).collect();
             let ticks = Spread::of(distances.iter().map(|d| d.cents).collect());
             let spread = Spread::of(bp.clone());

@@ -24,10 +24,7 @@ async fn other_tools_read_what_the_local_reader_reads_half_an_hour_off() {
     compare("Asia/Kolkata").await;
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "what was compared, or that nothing was, is this test's report"
-)]
+#[expect(clippy::print_stdout, reason = "what was compared, or that nothing was, is this test's report")]
 /// Has `readers.py` compare what it reads in this zone with what is expected; prints NOT RUN where there is no Python.
 async fn compare(zone: &str) {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -52,11 +49,7 @@ async fn compare(zone: &str) {
         .expect("python runs");
     let said = String::from_utf8_lossy(&output.stdout);
     print!("{said}");
-    assert!(
-        output.status.success(),
-        "{said}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[expect(
@@ -78,21 +71,13 @@ async fn fill(lake: &DiskLake) {
 
 /// The local reader's answers.
 async fn expected_of(lake: &DiskLake) -> Value {
-    let (from, to) = (
-        sample::minute("2026-11-20T00:00:00Z"),
-        sample::minute("2026-11-22T00:00:00Z"),
-    );
+    let (from, to) = (sample::minute("2026-11-20T00:00:00Z"), sample::minute("2026-11-22T00:00:00Z"));
     let coverage = lake.coverage(from, to).await.expect("coverage");
     let symbols: BTreeSet<_> = coverage.0.keys().cloned().collect();
     let rows = lake.rows(&symbols, from, to).await.expect("rows");
-    assert!(
-        rows.len() > 1000 && coverage.0.values().any(|held| !held.suspect.is_empty()),
-        "a sample worth comparing"
-    );
-    let instants = [
-        from.start().plus_s(14 * 3600 + 45 * 60).plus_ms(1_700),
-        sample::minute("2026-11-21T00:20:00Z").start(),
-    ];
+    assert!(rows.len() > 1000 && coverage.0.values().any(|held| !held.suspect.is_empty()), "a sample worth comparing");
+    let instants =
+        [from.start().plus_s(14 * 3600 + 45 * 60).plus_ms(1_700), sample::minute("2026-11-21T00:20:00Z").start()];
     let as_of = instants.map(|at| {
         let known = rows.iter().filter(|stored| stored.stored_at <= at).cloned().collect();
         json!({ "at": at.to_string().replace('T', " ").replace('Z', " UTC"), "rows": StoredRow::current(known) })

@@ -46,68 +46,27 @@ fn row(draw: &mut Draw, alike: &mut Draw, from_level: u32, symbol: &str, minute:
     let mut level = 0;
     let mut next = || {
         level += 1;
-        if level > from_level {
-            draw.0.next_u32()
-        } else {
-            alike.0.next_u32()
-        }
+        if level > from_level { draw.0.next_u32() } else { alike.0.next_u32() }
     };
     let revision = pick(next(), &[0, 0, 0, minute.epoch_s() + 900, minute.epoch_s() + 901]);
-    let basis = pick(
-        next(),
-        &[
-            Basis::Quote,
-            Basis::Quote,
-            Basis::Close,
-            Basis::Open,
-            Basis::PreviousClose,
-        ],
-    );
+    let basis = pick(next(), &[Basis::Quote, Basis::Quote, Basis::Close, Basis::Open, Basis::PreviousClose]);
     let observed_at = at(pick(next(), &[1_600, 1_601, 900_000]));
-    let traded = [
-        None,
-        Some(at(-700)),
-        Some(at(-180_000)),
-        Some(at(-180_001)),
-        Some(at(-4_000_000)),
-    ];
+    let traded = [None, Some(at(-700)), Some(at(-180_000)), Some(at(-180_001)), Some(at(-4_000_000))];
     let traded_at = pick(next(), &traded);
     let source = pick(next(), &["finnhub", "alpaca:sip"]).parse().expect("source");
     let price = pick(next(), &[price(100.25), price(100.26), price(1e-9)]);
     let stored_at = at(pick(next(), &[1_700, 1_701, 900_100]));
     let mut day_price = || pick(next(), &[None, Price::new(99.5), Price::new(0.1 + 0.2)]);
-    let day = Day {
-        open: day_price(),
-        high: day_price(),
-        low: day_price(),
-        prev_close: day_price(),
-    };
+    let day = Day { open: day_price(), high: day_price(), low: day_price(), prev_close: day_price() };
     let symbol = symbol.parse().expect("symbol");
-    StoredRow {
-        row: Row {
-            symbol,
-            minute,
-            price,
-            basis,
-            source,
-            traded_at,
-            day,
-            observed_at,
-            revision,
-        },
-        stored_at,
-    }
+    StoredRow { row: Row { symbol, minute, price, basis, source, traded_at, day, observed_at, revision }, stored_at }
 }
 
 /// Objects of two dates, the hour around midnight included: duplicates, corrections, suspects, nulls.
 pub(crate) fn objects(seed: u64) -> Vec<NewObject> {
     let mut draw = Draw::new(seed);
     let mut objects = Vec::new();
-    for (from, minutes) in [
-        ("2026-11-20T14:30:00Z", 100),
-        ("2026-11-20T23:40:00Z", 20),
-        ("2026-11-21T00:00:00Z", 90),
-    ] {
+    for (from, minutes) in [("2026-11-20T14:30:00Z", 100), ("2026-11-20T23:40:00Z", 20), ("2026-11-21T00:00:00Z", 90)] {
         let from = minute(from);
         for batch in 0..6 {
             let mut rows = Vec::new();
@@ -124,13 +83,7 @@ pub(crate) fn objects(seed: u64) -> Vec<NewObject> {
             }
             let first_sequence = (objects.len() * 100 + batch).to_string();
             let [stream_id, shard] = ["4f2c", "shardId-000000000000"].map(str::to_owned);
-            let object = NewObject {
-                dt: from.date(),
-                stream_id,
-                shard,
-                first_sequence,
-                rows,
-            };
+            let object = NewObject { dt: from.date(), stream_id, shard, first_sequence, rows };
             // The same batch cut differently on retry: its second half once more.
             let half = object.rows[object.rows.len() / 2..].to_vec();
             objects.push(NewObject {
@@ -155,13 +108,7 @@ pub(crate) fn statuses(seed: u64) -> Vec<SessionStatus> {
         for symbol in 0..100_u32 {
             for _ in 0..8 {
                 let mut alike = Draw::new(u64::from(symbol));
-                statuses.push(status(
-                    &mut draw,
-                    &mut alike,
-                    symbol % STATUS_LEVELS,
-                    &format!("S{symbol}"),
-                    open,
-                ));
+                statuses.push(status(&mut draw, &mut alike, symbol % STATUS_LEVELS, &format!("S{symbol}"), open));
             }
         }
     }
@@ -175,11 +122,7 @@ fn status(draw: &mut Draw, alike: &mut Draw, from_level: u32, symbol: &str, open
     let mut level = 0;
     let mut next = || {
         level += 1;
-        if level > from_level {
-            draw.0.next_u32()
-        } else {
-            alike.0.next_u32()
-        }
+        if level > from_level { draw.0.next_u32() } else { alike.0.next_u32() }
     };
     let as_of = open.start().plus_ms(pick(next(), &[300_000, 300_001]));
     let is_final = pick(next(), &[false, true]);
@@ -190,11 +133,7 @@ fn status(draw: &mut Draw, alike: &mut Draw, from_level: u32, symbol: &str, open
     let mut count = || pick(next(), &[0_u32, 1, 2]);
     let present: BTreeMap<Basis, u32> = Basis::ALL.into_iter().map(|basis| (basis, count())).collect();
     let longest_quiet_run = pick(next(), &[None, Some(0), Some(3)]);
-    let reasons = [
-        Unrecoverable::NoData,
-        Unrecoverable::PriceBreak,
-        Unrecoverable::UnknownSymbol,
-    ];
+    let reasons = [Unrecoverable::NoData, Unrecoverable::PriceBreak, Unrecoverable::UnknownSymbol];
     let mut count = || pick(next(), &[0_u32, 1, 2]);
     let unrecoverable: BTreeMap<Unrecoverable, u32> = reasons.into_iter().map(|why| (why, count())).collect();
     SessionStatus {

@@ -49,7 +49,7 @@ impl Audit {
     pub fn new(script: &Script) -> Self {
         Self {
             script: script.clone(),
-            counts: BTreeMap::new(),
+            counts: BTreeMap::from([("worlds".to_owned(), 1)]),
             set_back: None,
             under_way: Vec::new(),
             published: false,
@@ -85,6 +85,12 @@ impl Audit {
         let days = (1..=9).filter_map(|back| on.checked_sub_days(chrono::Days::new(back)));
         let sessions: Vec<Session> = days.filter_map(|day| truth.session(day)).take(5).collect();
         let symbols = self.script.profiles.iter().map(|profile| profile.symbol.clone());
+        // Its silence today is its first: until now it was as liquid as any.
+        let hush: Symbol = "HUSH".parse().expect("a symbol");
+        let quiet = |symbol: &Symbol, session: &Session| match *symbol == hush {
+            true => Some(1),
+            false => truth.longest_quiet_run(symbol, session),
+        };
         let status = |symbol: Symbol, session: &Session| {
             let expected = u32::try_from(session.len()).expect("a session's length");
             SessionStatus {
@@ -93,7 +99,7 @@ impl Audit {
                 close: session.close,
                 expected,
                 present: [(Basis::Quote, expected)].into(),
-                longest_quiet_run: truth.longest_quiet_run(&symbol, session),
+                longest_quiet_run: quiet(&symbol, session),
                 gaps: 0,
                 unrecoverable: BTreeMap::new(),
                 oldest_price_age_s: None,
@@ -145,7 +151,7 @@ impl Audit {
     fn note(&mut self, report: &ReconcileReport) {
         self.add("gaps opened", report.newly_open);
         self.add("claims", report.claimed);
-        self.add("conflicts", report.conflicts);
+        self.add("conflicts lost", report.conflicts);
         self.add("disagreements", report.disagreements);
     }
 
@@ -154,7 +160,8 @@ impl Audit {
         let model = Model::of(place).asked_before(report.at);
         let horizon = self.script.settings.horizon(report.at);
         for (symbol, session, state) in states(place, &model, horizon) {
-            let unexplained = state.expected.difference(&state.present).difference(&state.open).difference(&state.given_up());
+            let unexplained =
+                state.expected.difference(&state.present).difference(&state.open).difference(&state.given_up());
             if !unexplained.is_empty() {
                 let how = format!("`{symbol}` is unexplained at {unexplained} of {}", session.on);
                 return Err(broken(1, "explained", how));
@@ -170,7 +177,9 @@ impl Audit {
             return Ok(());
         }
         let mut aside: Vec<Vec<u8>> = now(place.true_lake().quarantined()).into_iter().map(|r| r.input).collect();
-        aside.extend(now(place.true_lake().parked()).into_iter().flat_map(|parked| parked.batch.records).map(|r| r.data));
+        aside.extend(
+            now(place.true_lake().parked()).into_iter().flat_map(|parked| parked.batch.records).map(|r| r.data),
+        );
         for shard in now(place.true_stream().shards()) {
             aside.extend(now(place.true_stream().read(&shard, usize::MAX)).records.into_iter().map(|r| r.data));
         }
@@ -214,7 +223,12 @@ impl Audit {
     }
 
     /// Law 8, and law 1 in full: two reconciliations of one instant, with nobody else at work.
-    pub fn level(&mut self, place: &SimPlace, first: (&ReconcileReport, &Open), second: &ReconcileReport) -> Result<(), String> {
+    pub fn level(
+        &mut self,
+        place: &SimPlace,
+        first: (&ReconcileReport, &Open),
+        second: &ReconcileReport,
+    ) -> Result<(), String> {
         self.count("level audits");
         let found = self.open_gaps(place);
         law::level_triggered(first.1, &found, second.tasks).map_err(told)?;
@@ -236,7 +250,11 @@ impl Audit {
         self.nothing_lost(place)?;
         self.live_first(place)?;
         if let Some(data) = self.under_way.first() {
-            return Err(broken(6, "nothing accepted is lost", format!("never landed: {}", String::from_utf8_lossy(data))));
+            return Err(broken(
+                6,
+                "nothing accepted is lost",
+                format!("never landed: {}", String::from_utf8_lossy(data)),
+            ));
         }
         if last.suspects > 0 && self.script.heals() {
             return Err(format!("{} suspects are not decided in the end", last.suspects));
@@ -265,7 +283,14 @@ impl Audit {
             let given_up = state.verdicts.iter().find(|(_, minutes)| minutes.contains(minute)).map(|(why, _)| *why);
             match (of(minute), given_up) {
                 (Some(stored), _) => {
-                    self.add(&format!("in the end {}{}", stored.row.basis, if stored.row.revision > 0 { ", corrected" } else { "" }), 1);
+                    self.add(
+                        &format!(
+                            "in the end {}{}",
+                            stored.row.basis,
+                            if stored.row.revision > 0 { ", corrected" } else { "" }
+                        ),
+                        1,
+                    );
                     judge.row(stored, &rows)?;
                 }
                 (None, Some(why)) => {
@@ -345,7 +370,10 @@ fn price_of_its_trade(place: &SimPlace, stored: &StoredRow) -> Result<(), String
     if fits {
         return Ok(());
     }
-    let how = format!("`{}` {} ({}): {price} is of other trades than those before {:?}", row.symbol, row.minute, row.basis, row.traded_at);
+    let how = format!(
+        "`{}` {} ({}): {price} is of other trades than those before {:?}",
+        row.symbol, row.minute, row.basis, row.traded_at
+    );
     Err(broken(4, "no look-ahead", how))
 }
 
@@ -370,7 +398,10 @@ fn tables(place: &SimPlace) -> Result<(), String> {
             let ranked = best[&(first.row.symbol.clone(), first.row.minute)];
             // Rows alike in all that ranks are told apart by what does not.
             if ranked.row != first.row {
-                let how = format!("`{}` {} comes first as {:?}, not as {:?}", first.row.symbol, first.row.minute, first.row, ranked.row);
+                let how = format!(
+                    "`{}` {} comes first as {:?}, not as {:?}",
+                    first.row.symbol, first.row.minute, first.row, ranked.row
+                );
                 return Err(broken(5, "one current row", how));
             }
         }

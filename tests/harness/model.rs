@@ -57,7 +57,9 @@ impl Model {
     pub fn watches(&self, symbol: &Symbol, minute: Minute) -> bool {
         let mut newest: Option<(Minute, bool)> = None;
         for version in &self.versions {
-            let Edit::Change { from, add, remove } = &version.edit else { continue };
+            let Edit::Change { from, add, remove } = &version.edit else {
+                continue;
+            };
             let speaks = add.contains(symbol) || remove.contains(symbol);
             if speaks && *from <= minute && newest.is_none_or(|(at, _)| at <= *from) {
                 newest = Some((*from, add.contains(symbol)));
@@ -87,7 +89,9 @@ impl Model {
             first = first.into_iter().chain([from]).min();
             last = last.into_iter().chain([to]).max();
         }
-        let (Some(first), Some(last)) = (first, last) else { return Vec::new() };
+        let (Some(first), Some(last)) = (first, last) else {
+            return Vec::new();
+        };
         let on = |day| self.session(day);
         days(Calendar::Xnys.day_of(first), Calendar::Xnys.day_of(last)).filter_map(on).collect()
     }
@@ -204,7 +208,8 @@ impl<'a> Judge<'a> {
         let true_close = self.place.truth.close_before(self.symbol, self.session.on, PREVIOUS_SESSIONS);
         let quoted = self.place.served.quoted_closes(self.symbol);
         // A vendor that lies about candles lies about that one too.
-        let known = true_close == Some(price) || quoted.contains(&price) || self.place.served.has_price(self.symbol, price);
+        let known =
+            true_close == Some(price) || quoted.contains(&price) || self.place.served.has_price(self.symbol, price);
         known && !self.shown_between(self.session.open + -1, row.minute)
     }
 
@@ -218,11 +223,14 @@ impl<'a> Judge<'a> {
         let before = || self.place.truth.close_before(self.symbol, self.session.on, PREVIOUS_SESSIONS);
         match why {
             Unrecoverable::NoData if self.truth.is_empty() => Ok(()),
-            Unrecoverable::NoData if before().is_none() && !self.shown_between(self.session.open + -1, minute) => Ok(()),
+            Unrecoverable::NoData if before().is_none() && !self.shown_between(self.session.open + -1, minute) => {
+                Ok(())
+            }
             Unrecoverable::NoData => Err(format!("{of}, and there are {} candles", self.truth.len())),
             Unrecoverable::PriceBreak => {
                 let opens = self.truth.iter().flat_map(|candle| self.told(candle.minute)).map(|candle| candle.open);
-                let closes: Vec<f64> = before().into_iter().chain(self.place.served.quoted_closes(self.symbol)).collect();
+                let closes: Vec<f64> =
+                    before().into_iter().chain(self.place.served.quoted_closes(self.symbol)).collect();
                 let broke = |open: f64| closes.iter().any(|close| (open / close - 1.0).abs() > PRICE_BREAK);
                 if opens.into_iter().any(broke) { Ok(()) } else { Err(format!("{of}, and the price did not break")) }
             }

@@ -82,13 +82,8 @@ impl SimPlace {
         let Parts { clock, faults, vendor, skew, secrets, limit, alpaca, shards, sabotage } = parts;
         let served = Arc::new(Served::default());
         let truth = Truth::new(vendor.market().clone());
-        let transport = SimTransport {
-            vendor,
-            clock: clock.clone(),
-            skew,
-            faults: faults.clone(),
-            served: served.clone(),
-        };
+        let transport =
+            SimTransport { vendor, clock: clock.clone(), skew, faults: faults.clone(), served: served.clone() };
         let finnhub = Source {
             client: FinnhubClient::new(transport.clone(), secrets.clone(), limit),
             served: served.clone(),

@@ -116,11 +116,13 @@ impl Script {
         let session = Calendar::Xnys.session_on(on).ok().flatten().expect("a session");
         let (from, to) = (session.open, session.open + 30);
         let mut script = Self::plain(1, Part::Open, session, from, to);
-        script.profiles = catalogue().into_iter().filter(|p| ["SPY", "INDA", "FXY"].contains(&p.symbol.as_str())).collect();
+        script.profiles =
+            catalogue().into_iter().filter(|p| ["SPY", "INDA", "FXY"].contains(&p.symbol.as_str())).collect();
         let symbols = script.profiles.iter().map(|p| p.symbol.clone()).collect();
         script.first = vec![script.change(from, symbols, BTreeSet::new())];
         script.stop_watching();
-        let down = Fault { endpoints: vec![Endpoint::Quote], ..during(What::Down { status: 503 }, from + 6, from + 11) };
+        let down =
+            Fault { endpoints: vec![Endpoint::Quote], ..during(What::Down { status: 503 }, from + 6, from + 11) };
         script.vendor.faults.push(down);
         script.dark.push((from + 18, from + 21));
         script
@@ -233,7 +235,8 @@ impl Script {
             die_before: 0.002 * storm,
             die_after: 0.002 * storm,
         };
-        let instant = |dice: &mut Dice, this: &Self| this.from.start().plus_s(dice.between(0, this.to.since(this.from) * 60));
+        let instant =
+            |dice: &mut Dice, this: &Self| this.from.start().plus_s(dice.between(0, this.to.since(this.from) * 60));
         for _ in 0..dice.below(3) {
             let down_ms = dice.between(1_000, 240_000);
             self.machine_dies.push((instant(dice, self), down_ms));
@@ -356,7 +359,9 @@ fn session(dice: &mut Dice, part: Part) -> Session {
     let first = NaiveDate::from_ymd_opt(2022, 1, 3).expect("a date");
     loop {
         let on = first + Days::new(dice.between(0, 4 * 365) as u64);
-        let Some(session) = Calendar::Xnys.session_on(on).ok().flatten() else { continue };
+        let Some(session) = Calendar::Xnys.session_on(on).ok().flatten() else {
+            continue;
+        };
         if (session.len() < 390) == (part == Part::EarlyClose) {
             return session;
         }

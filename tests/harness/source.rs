@@ -80,7 +80,9 @@ impl<C: CandleSource> CandleSource for Source<C> {
             self.served.candles(symbol, candles, &asked);
             match self.sabotage {
                 Some(Sabotage::PricesInvented) => candles.iter_mut().for_each(|candle| candle.close *= INVENTED),
-                Some(Sabotage::CandlesEarly) => candles.iter_mut().for_each(|candle| candle.minute = candle.minute + -1),
+                Some(Sabotage::CandlesEarly) => {
+                    candles.iter_mut().for_each(|candle| candle.minute = candle.minute + -1)
+                }
                 _ => {}
             }
         }

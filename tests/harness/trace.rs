@@ -30,11 +30,7 @@ const FNV_PRIME: u64 = 0x0100_0000_01b3;
 impl Trace {
     /// An empty trace.
     pub fn new(keep: Keep) -> Self {
-        Self {
-            keep,
-            hash: FNV_BASIS,
-            lines: Vec::new(),
-        }
+        Self { keep, hash: FNV_BASIS, lines: Vec::new() }
     }
 
     /// Adds a line.

@@ -253,7 +253,9 @@ impl World {
     /// Runs one of the runnable tasks, chosen by the dice.
     fn step(&mut self) -> Result<(), String> {
         let place = self.dice.below(self.executor.runnable());
-        let Some(id) = self.executor.take(place) else { return Ok(()) };
+        let Some(id) = self.executor.take(place) else {
+            return Ok(());
+        };
         self.faults.runs(id);
         let done = self.executor.poll(id);
         for doomed in self.faults.take_doomed() {
@@ -379,7 +381,9 @@ impl World {
         let rested = |name: &str| self.rested.get(name).copied().unwrap_or(self.script.begin).max(self.down_until);
         let mut next: Vec<Timestamp> = self.clock.next_wake_at().into_iter().collect();
         next.extend(self.agenda.first_key_value().map(|((at, _), _)| *at));
-        for (queue, name, most) in [(self.place.true_live_queue(), "collect", 3), (self.place.true_replay_queue(), "replay", 2)] {
+        for (queue, name, most) in
+            [(self.place.true_live_queue(), "collect", 3), (self.place.true_replay_queue(), "replay", 2)]
+        {
             if self.workers(name) < most {
                 next.extend(visible_at(queue).map(|visible| visible.max(rested(name))));
             }

@@ -112,12 +112,7 @@ impl Evidence {
     /// The evidence of a read.
     pub fn of(read: &CandleRead) -> Self {
         let (source, candles) = (read.source.clone(), read.mask());
-        Self {
-            source,
-            read_at: read.read_at,
-            complete_to: read.complete_to,
-            candles,
-        }
+        Self { source, read_at: read.read_at, complete_to: read.complete_to, candles }
     }
 }
 
@@ -144,7 +139,7 @@ pub struct Gap {
     pub first_seen_at: Timestamp,
     /// No attempt before this.
     pub next_attempt_at: Timestamp,
-    /// When rows were last replayed for it.
+    /// When a replay last brought rows or decided on suspects, until a reconciliation has seen what came of it.
     pub replayed_at: Option<Timestamp>,
     /// When given-up minutes are read once more.
     pub reread_at: Option<Timestamp>,
@@ -187,9 +182,11 @@ impl Gap {
         joined(&self.upheld)
     }
 
-    /// Whether anything is left to do: open minutes, undecided suspects, or a re-read that is due one day.
+    /// Whether anything is left to do: open minutes, undecided suspects, a replay whose outcome nobody has looked at, or a
+    /// re-read that is due one day.
     pub fn is_pending(&self) -> bool {
-        !self.open.is_empty() || !self.suspect.is_empty() || self.reread_at.is_some()
+        let unseen = self.replayed_at.is_some() || self.reread_at.is_some();
+        !self.open.is_empty() || !self.suspect.is_empty() || unseen
     }
 
     /// Gives these minutes a reason for being open; minutes not named keep theirs.
@@ -323,10 +320,7 @@ mod tests {
     }
 
     fn with(source: &str, minute: i64, candles: MinuteSet) -> Evidence {
-        Evidence {
-            candles,
-            ..read(source, minute)
-        }
+        Evidence { candles, ..read(source, minute) }
     }
 
     /// When the kept reads of a source were made, in minutes.

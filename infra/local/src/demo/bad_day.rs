@@ -72,9 +72,8 @@ impl BadDay {
 
     /// What goes wrong at the vendors.
     pub fn script(&self) -> Script {
-        let between = |what, (from, to): (Timestamp, Timestamp)| {
-            Fault::between(what, When::Instant(from), When::Instant(to))
-        };
+        let between =
+            |what, (from, to): (Timestamp, Timestamp)| Fault::between(what, When::Instant(from), When::Instant(to));
         let quotes = vec![Endpoint::Quote];
         let faults = vec![
             between(What::Down { status: 502 }, self.down()),

@@ -86,7 +86,9 @@ fn market(options: &Options) -> Result<(Market, Session)> {
     let rejected = |what: String| PortError::new(Kind::Rejected, what);
     let session_on = |on| match calendar.session_on(on) {
         Ok(Some(session)) => Ok(session),
-        Ok(None) => Err(rejected(format!("play {on}: no session lies there, it is a weekend or a holiday: name another day"))),
+        Ok(None) => {
+            Err(rejected(format!("play {on}: no session lies there, it is a weekend or a holiday: name another day")))
+        }
         Err(error) => Err(PortError::caused(Kind::Rejected, "find session", error)),
     };
     let Some(folder) = &options.market else {

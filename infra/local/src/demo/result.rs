@@ -81,12 +81,7 @@ pub struct Picture {
 }
 
 /// Examines a demo that was played.
-pub fn examine(
-    played: &Played<Teller>,
-    market: &Market,
-    symbols: &[Symbol],
-    options: &Options,
-) -> Result<DemoResult> {
+pub fn examine(played: &Played<Teller>, market: &Market, symbols: &[Symbol], options: &Options) -> Result<DemoResult> {
     let work = examine_all(played, market, symbols, options);
     // Every adapter of a rehearsal's place works inline: nothing is left to wait for.
     work.now_or_never().unwrap_or_else(|| Err(PortError::new(Kind::Unavailable, "examine the demo: it waits")))

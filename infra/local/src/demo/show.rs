@@ -60,9 +60,7 @@ impl Cell {
 }
 
 fn before(picture: &Picture, symbol: &Symbol, minute: Minute) -> Cell {
-    let has = |sets: &BTreeMap<Symbol, MinuteSet>| {
-        sets.get(symbol).is_some_and(|set| set.contains(minute))
-    };
+    let has = |sets: &BTreeMap<Symbol, MinuteSet>| sets.get(symbol).is_some_and(|set| set.contains(minute));
     match (has(&picture.sampled), has(&picture.frozen)) {
         (true, true) => Cell::Frozen,
         (true, false) => Cell::Sampled,
@@ -150,7 +148,10 @@ fn counts(out: &mut String, result: &DemoResult) {
         "            {open_gaps:>5} open, {unrecoverable} given up, {duplicates} twice, {superseded} superseded rows kept"
     );
     let (wrong, undecidable) = (result.wrong_prices, result.undecidable);
-    let _ = writeln!(out, "the truth   {wrong:>5} rows differ from what the market did, {undecidable} more that no candle can tell");
+    let _ = writeln!(
+        out,
+        "the truth   {wrong:>5} rows differ from what the market did, {undecidable} more that no candle can tell"
+    );
     let spread = &result.healed_distance_bp;
     let _ = writeln!(
         out,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mendlake_domain::minute::Timestamp;
-use mendlake_ingest::land::{land, park};
+use mendlake_ingest::land::{land, park, reland};
 use mendlake_ports::clock::Clock;
 use mendlake_ports::error::{PortError, Result};
 use mendlake_ports::stream::{Batch, StreamConsumer};
@@ -19,11 +19,19 @@ const RECORDS: usize = 2_000;
 /// keeps one.
 pub const PARK_AFTER_MS: i64 = 6 * 3_600_000;
 
+/// How often parked batches are landed again, first when the worker starts.
+const RELAND_MS: i64 = 3_600_000;
+
 pub(super) async fn run<P: Station, O: Observer>(shared: Arc<Shared<P, O>>, mut stopping: Stopping) {
     let mut failing = Failing::default();
     let never = Notify::new();
+    let mut reland_at = shared.place.clock().now();
     loop {
         let begun = shared.place.clock().now();
+        if begun >= reland_at {
+            parked(&shared).await;
+            reland_at = begun.plus_ms(RELAND_MS);
+        }
         if let Err(error) = shards(&shared, &mut failing).await {
             shared.failed("land", &error);
         }
@@ -33,6 +41,14 @@ pub(super) async fn run<P: Station, O: Observer>(shared: Arc<Shared<P, O>>, mut 
         let next = begun.plus_ms(shared.settings.landing_window_ms);
         // Asked to stop, it lands once more.
         stopping.wait(shared.place.clock(), next, &never).await;
+    }
+}
+
+/// Lands what was parked, in case what refused it was mended.
+async fn parked<P: Station, O: Observer>(shared: &Shared<P, O>) {
+    match reland(shared.place.lake(), shared.place.ledger()).await {
+        Ok(reports) => reports.into_iter().for_each(|report| shared.observe(Event::Landed(report))),
+        Err(error) => shared.failed("reland", &error),
     }
 }
 

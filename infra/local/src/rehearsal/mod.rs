@@ -216,8 +216,7 @@ impl Rehearsal {
         killer: &Killer<VirtualClock>,
         sessions: &[Session],
     ) -> Result<bool> {
-        let mut workers =
-            vec![engine.start_collector(), engine.start_reconciler(), engine.start_replayer()];
+        let mut workers = vec![engine.start_collector(), engine.start_reconciler(), engine.start_replayer()];
         let mut ticker = engine.start_ticker();
         let mut lander = engine.start_lander();
         let mut acts = self.acts().into_iter().peekable();

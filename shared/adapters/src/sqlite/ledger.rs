@@ -88,10 +88,7 @@ impl Runs for SqliteLedger {
         self.database.write("record run", |tx| {
             let sql = "INSERT OR REPLACE INTO runs (at, id, item) VALUES (?1, ?2, ?3)";
             tx.execute(sql, params![run.at.epoch_ms(), run.id, to_json(run)])?;
-            tx.execute(
-                "DELETE FROM runs WHERE at < (SELECT max(at) FROM runs) - ?1",
-                [RUNS_KEPT_MS],
-            )?;
+            tx.execute("DELETE FROM runs WHERE at < (SELECT max(at) FROM runs) - ?1", [RUNS_KEPT_MS])?;
             Ok(())
         })
     }
@@ -151,12 +148,7 @@ mod tests {
         let ledger = SqliteLedger::new(folder.open());
         let symbol: Symbol = "SPY".parse().unwrap();
         ledger.write(&Gap::new(at.date(), symbol.clone(), at), 0).await.unwrap();
-        let run = Run {
-            at,
-            id: "a".into(),
-            reconciled_through: at,
-            report: json!({}),
-        };
+        let run = Run { at, id: "a".into(), reconciled_through: at, report: json!({}) };
         ledger.record_run(&run).await.unwrap();
         ledger.note_landed("0", at).await.unwrap();
         ledger.forget_derived().unwrap();
@@ -170,12 +162,7 @@ mod tests {
         let folder = Folder::new();
         let ledger = SqliteLedger::new(folder.open());
         let at = |ms| Timestamp::from_epoch_ms(1_800_000_000_000 + ms);
-        let run = |ms| Run {
-            at: at(ms),
-            id: "a".into(),
-            reconciled_through: at(0),
-            report: json!({}),
-        };
+        let run = |ms| Run { at: at(ms), id: "a".into(), reconciled_through: at(0), report: json!({}) };
         for ms in [0, 1, RUNS_KEPT_MS + 1, 5] {
             ledger.record_run(&run(ms)).await.unwrap();
         }
@@ -183,9 +170,7 @@ mod tests {
             .database
             .read("list", |tx| {
                 let mut statement = tx.prepare("SELECT at FROM runs ORDER BY at")?;
-                Ok(statement
-                    .query_map([], |row| row.get(0))?
-                    .collect::<rusqlite::Result<_>>()?)
+                Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
             })
             .unwrap();
         assert_eq!(left, [1, 5, RUNS_KEPT_MS + 1].map(|ms| at(ms).epoch_ms()));
