@@ -95,7 +95,7 @@ async fn vendors(config: &Config) -> Vec<Finding> {
         Ok(vendors) => vendors,
         Err(error) => return vec![refused("vendors", &error)],
     };
-    let machine = ScaledClock::machine();
+    let machine = ScaledClock::steady();
     let mut findings = vec![quote(&vendors.finnhub, &config.settings, &machine).await];
     let mut entitled = false;
     for source in &vendors.candles {
@@ -169,12 +169,11 @@ async fn clock(config: &Config) -> Finding {
                 if offset < 0 { "behind" } else { "ahead of" }
             );
             match offset.abs() {
-                ..NOTED_OFFSET_MS => Finding::good(check, told),
-                ..MOST_OFFSET_MS => Finding::note(
-                    check,
-                    told,
-                    "set it, and keep it with NTP: samples are taken in the first ten seconds of a minute",
-                ),
+                ms if ms < NOTED_OFFSET_MS => Finding::good(check, told),
+                ms if ms < MOST_OFFSET_MS => {
+                    let advice = "set it, and keep it with NTP: samples are taken in the first ten seconds of a minute";
+                    Finding::note(check, told, advice)
+                }
                 _ => Finding::wrong(check, told, "set it, and keep it with NTP: quotes from the future are refused"),
             }
         }
@@ -184,7 +183,7 @@ async fn clock(config: &Config) -> Finding {
 /// The vendor's time and ours in the middle of one request. No key goes with it.
 async fn vendor_time(config: &Config, vendor: &Vendor) -> Option<(Timestamp, Timestamp)> {
     let transport = config.transport(Key::FinnhubBaseUrl, vendor).ok()?;
-    let machine = ScaledClock::machine();
+    let machine = ScaledClock::steady();
     let request = Request { path_and_query: "/".into(), headers: Vec::new() };
     let asked = machine.now();
     let answer = clock::by(&machine, asked.plus_ms(ANSWER_FOR_MS), transport.get(&request)).await?.ok()?;
