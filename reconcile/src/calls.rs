@@ -24,7 +24,7 @@ use crate::context::Context;
 pub(crate) const SECOND_HALF_MS: i64 = 30_000;
 
 /// The endpoint's name in the ledger's source items.
-pub(crate) const CANDLE_ENDPOINT: &str = "candle";
+pub const CANDLE_ENDPOINT: &str = "candle";
 
 /// Calls are leased in blocks, so that a write to the ledger serves several.
 const LEASE_BLOCK: u32 = 10;

@@ -20,6 +20,7 @@ pub mod reconcile;
 pub mod replay;
 
 pub use audit::{AuditReport, audit};
+pub use calls::CANDLE_ENDPOINT;
 pub use learn::{LearnReport, MANUAL, enter};
 pub use listing::{OpenRun, open_runs};
 pub use pricing::{Price, price};

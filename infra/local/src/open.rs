@@ -51,19 +51,20 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Opens a lake to read it.
-    pub fn open(config: &Config) -> Result<Self> {
+    /// Opens a lake to read it, on the clock given, or else on that of whoever works on it.
+    pub fn open(config: &Config, clock: &ClockArgs) -> Result<Self> {
         let lake = DiskLake::open(&config.lake)?;
         let holding = lock::holder(&config.lake)?;
         let holder = holding.as_ref().and_then(|holding| holding.0.as_ref());
-        let clock = holder.and_then(|holder| holder.clock.clone()).unwrap_or_default();
+        let beside = holder.and_then(|holder| holder.clock.clone()).unwrap_or_default();
+        let clock = if clock.is_machine() { &beside } else { clock };
         let mut settings = config.settings.clone();
         if let Some(last) = lock::last_holder(&config.lake)
             && config.origin(Key::Calendar).is_default()
         {
             settings.calendar = last.calendar;
         }
-        let clock = clock_of(&clock)?;
+        let clock = clock_of(clock)?;
         Ok(Self { lake, settings, clock, holding })
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use mendlake_adapters::finnhub::client::NAME;
 use mendlake_domain::minute::{Minute, Timestamp};
 use mendlake_domain::settings::Settings;
 use mendlake_domain::symbol::Symbol;
@@ -13,6 +14,7 @@ use mendlake_ports::error::{Kind, PortError, Result};
 use mendlake_ports::place::Place;
 use mendlake_ports::source::QuoteSource;
 use mendlake_ports::source_states::SourceStates;
+use mendlake_reconcile::CANDLE_ENDPOINT;
 
 /// How long before its minute a change must be made: the tick of a minute reads the watchlist 20 s before it.
 const AHEAD_MS: i64 = 30_000;
@@ -46,16 +48,20 @@ pub async fn append(control: &impl Control, edit: Edit, who: &str, why: &str, ma
     control::append(control, Log::Watchlist, &version).await
 }
 
-/// Refuses more symbols than can be sampled at the provider's limit, as last learnt.
-pub async fn check_size(
-    states: &impl SourceStates,
-    quotes: &impl QuoteSource,
-    settings: &Settings,
-    symbols: usize,
-) -> Result<()> {
-    let learnt = states.state(quotes.name(), QUOTE_ENDPOINT).await?.limit;
-    Settings::check_watchlist(symbols, learnt.unwrap_or(settings.rate_limit))
-        .map_err(|error| PortError::caused(Kind::Rejected, "watch the symbols", error))
+/// The provider's calls a minute: as its answers named them last, else as configured. The answers to candle calls name
+/// the same limit and come first, from the probe at the start.
+pub async fn limit(states: Option<&impl SourceStates>, settings: &Settings) -> u32 {
+    let finnhub = NAME.parse().expect("the name is one");
+    for endpoint in [QUOTE_ENDPOINT, CANDLE_ENDPOINT] {
+        let state = match states {
+            Some(states) => states.state(&finnhub, endpoint).await.ok(),
+            None => None,
+        };
+        if let Some(limit) = state.and_then(|state| state.limit) {
+            return limit;
+        }
+    }
+    settings.rate_limit
 }
 
 /// Of some symbols, those for which the source has no price now: maybe misspelt, maybe only quiet. Asks for as many as

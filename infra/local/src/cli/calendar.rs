@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::output::{print, print_json};
 use super::{Ending, Failure, Outcome, begin};
+use crate::clock::ClockArgs;
 use crate::config::{ConfigArgs, WatchArgs};
 use crate::open::Reading;
 use crate::times;
@@ -27,6 +28,9 @@ pub struct Args {
     /// Print JSON.
     #[arg(long, global = true)]
     json: bool,
+
+    #[command(flatten)]
+    clock: ClockArgs,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -79,7 +83,7 @@ struct Shown {
 /// Runs the command.
 pub async fn run(args: Args) -> Outcome {
     let config = begin(&args.config, &WatchArgs::default())?;
-    let reading = Reading::open(&config)?;
+    let reading = Reading::open(&config, &args.clock)?;
     let now = reading.clock.now();
     match args.action.unwrap_or(Action::List) {
         Action::List => {}

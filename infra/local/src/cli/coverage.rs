@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use super::output::{on_terminal, print, print_json};
 use super::{Ending, Failure, Outcome, begin, colour};
+use crate::clock::ClockArgs;
 use crate::config::{ConfigArgs, WatchArgs};
 use crate::heat_map::{HeatMap, Line, State, render, states};
 use crate::open::Reading;
@@ -45,6 +46,9 @@ pub struct Args {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    clock: ClockArgs,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -75,7 +79,7 @@ struct Counts {
 /// Runs the command.
 pub async fn run(args: Args) -> Outcome {
     let config = begin(&args.config, &WatchArgs::default())?;
-    let reading = Reading::open(&config)?;
+    let reading = Reading::open(&config, &args.clock)?;
     let now = reading.clock.now();
     let schedule = reading.schedule().await?;
     let session = match args.session {

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::output::{print, print_json};
 use super::{Ending, Failure, Outcome, Table, begin};
-use crate::clock::ScaledClock;
+use crate::clock::{ClockArgs, ScaledClock};
 use crate::config::{ConfigArgs, WatchArgs};
 use crate::open::Reading;
 use crate::times;
@@ -53,6 +53,9 @@ pub struct Args {
     json: bool,
 
     #[command(flatten)]
+    clock: ClockArgs,
+
+    #[command(flatten)]
     config: ConfigArgs,
 }
 
@@ -78,7 +81,7 @@ struct Gaps {
 /// Runs the command.
 pub async fn run(args: Args) -> Outcome {
     let config = begin(&args.config, &WatchArgs::default())?;
-    let reading = Reading::open(&config)?;
+    let reading = Reading::open(&config, &args.clock)?;
     if let Some(on) = args.wait {
         return wait(&reading, on, &args).await;
     }

@@ -36,6 +36,9 @@ pub struct Args {
     json: bool,
 
     #[command(flatten)]
+    clock: ClockArgs,
+
+    #[command(flatten)]
     config: ConfigArgs,
 }
 
@@ -68,8 +71,8 @@ pub async fn run(args: Args) -> Outcome {
     let config = begin(&args.config, &WatchArgs::default())?;
     let window = args.window.into();
     let report = match lock::holder(&config.lake)? {
-        Some(_) => ask(&config, window, args.timeout).await?,
-        None => alone(&config, window).await?,
+        Some(_) => ask(&config, &args.clock, window, args.timeout).await?,
+        None => alone(&config, &args.clock.anchored(), window).await?,
     };
     if args.json {
         print_json(&report)?;
@@ -80,8 +83,8 @@ pub async fn run(args: Args) -> Outcome {
 }
 
 /// Asks the process that holds the lock, and waits for the run that answers.
-async fn ask(config: &Config, window: Window, timeout_s: i64) -> Result<ReconcileReport, Failure> {
-    let reading = Reading::open(config)?;
+async fn ask(config: &Config, clock: &ClockArgs, window: Window, timeout_s: i64) -> Result<ReconcileReport, Failure> {
+    let reading = Reading::open(config, clock)?;
     let place = reading.place(config)?;
     let asked_at = place.clock().now();
     let body = serde_json::to_string(&window).expect("a window is JSON");
@@ -105,8 +108,8 @@ async fn ask(config: &Config, window: Window, timeout_s: i64) -> Result<Reconcil
 }
 
 /// Does it here, under the lock.
-async fn alone(config: &Config, window: Window) -> Result<ReconcileReport, Failure> {
-    let working = open::work(config, &ClockArgs::default(), false).await?;
+async fn alone(config: &Config, clock: &ClockArgs, window: Window) -> Result<ReconcileReport, Failure> {
+    let working = open::work(config, clock, false).await?;
     let notes = Notes::new(StageLog::new(config.log_format));
     let repair = Repair::begin(working.place, config.settings.clone(), notes).await?;
     let first = repair.reconcile(window).await?;

@@ -69,6 +69,9 @@ pub struct Args {
     json: bool,
 
     #[command(flatten)]
+    clock: ClockArgs,
+
+    #[command(flatten)]
     config: ConfigArgs,
 }
 
@@ -111,12 +114,12 @@ pub(super) struct Replayed {
 /// Runs the command.
 pub async fn run(args: Args) -> Outcome {
     let config = begin(&args.config, &WatchArgs::default())?;
-    let reading = Reading::open(&config)?;
+    let reading = Reading::open(&config, &args.clock)?;
     let asked = asked(&reading, &args).await?;
     let replayed = match (args.mode, lock::holder(&config.lake)?) {
         (Do::Plan, _) => plan(&reading.place(&config)?, &reading, asked).await?,
         (Do::Apply, Some(_)) => queued::apply(&reading.place(&config)?, &reading, asked).await?,
-        (Do::Apply, None) => alone(&config, &reading, asked).await?,
+        (Do::Apply, None) => alone(&config, &args.clock.anchored(), &reading, asked).await?,
     };
     if args.json {
         print_json(&replayed)?;
@@ -208,8 +211,8 @@ async fn plan(place: &RealPlace, reading: &Reading, asked: Asked) -> Result<Repl
 }
 
 /// Does it here, under the lock.
-async fn alone(config: &Config, reading: &Reading, asked: Asked) -> Result<Replayed, Failure> {
-    let working = open::work(config, &ClockArgs::default(), false).await?;
+async fn alone(config: &Config, clock: &ClockArgs, reading: &Reading, asked: Asked) -> Result<Replayed, Failure> {
+    let working = open::work(config, clock, false).await?;
     let notes = Notes::new(StageLog::new(config.log_format));
     let repair = Repair::begin(working.place, config.settings.clone(), notes).await?;
     let priced = priced(repair.place(), reading, &asked).await?;

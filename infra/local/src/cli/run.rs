@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use mendlake_domain::overlay::Schedule;
+use mendlake_domain::settings::Settings;
 use mendlake_domain::symbol::Symbol;
-use mendlake_domain::watchlist::Edit;
+use mendlake_domain::watchlist::{Edit, Watchlist};
 use mendlake_ports::clock::Clock;
 use mendlake_ports::control;
 use mendlake_ports::place::Place;
@@ -15,6 +16,7 @@ use crate::alarm::Alarm;
 use crate::clock::ClockArgs;
 use crate::config::{Config, ConfigArgs, FINNHUB_TOKEN, WatchArgs};
 use crate::open::{self, RealPlace, Working};
+use crate::repair::land_parked;
 use crate::{supervise, times, watching};
 
 /// Collect, land, reconcile and heal, until it is stopped.
@@ -40,6 +42,9 @@ pub struct Args {
     config: ConfigArgs,
 }
 
+/// A watchlist that begins within this is worth starting for.
+const COMING_MIN: i64 = 31 * 24 * 60;
+
 /// Runs the daemon.
 pub async fn run(args: Args) -> Outcome {
     let config = begin(&args.config, &args.watch)?;
@@ -55,8 +60,19 @@ pub async fn run(args: Args) -> Outcome {
     if made {
         tracing::info!("made a lake at {}", config.lake.display());
     }
+    if let Err(error) = land_parked(&place).await {
+        tracing::warn!("what was parked stays parked: {}", error.chain());
+    }
+    let list = control::watchlist(place.lake()).await?;
+    let next = place.clock().now().minute() + 1;
+    let idle = |minute| list.at(minute).is_empty();
+    if wanted.is_none() && idle(next) && idle(next + COMING_MIN) {
+        return Err(Failure::usage(
+            "nothing is watched: name symbols with `--symbols AAPL,MSFT`, or a file of them with `--watchlist`",
+        ));
+    }
     let probes = probe(&place, &config.settings).await?;
-    let watched = watch(&place, &config, wanted).await?;
+    let watched = watch(&place, &config, &list, wanted).await?;
     say(&place, &config, &watched, &probes).await?;
     let ended = supervise::work(&config, &clock, place).await;
     drop(lock);
@@ -65,19 +81,19 @@ pub async fn run(args: Args) -> Outcome {
 }
 
 /// Brings the lake's watchlist in line with the configured symbols, where there are any; gives what is watched.
-async fn watch(place: &RealPlace, config: &Config, wanted: Option<BTreeSet<Symbol>>) -> Result<Vec<Symbol>, Failure> {
+async fn watch(
+    place: &RealPlace,
+    config: &Config,
+    list: &Watchlist,
+    wanted: Option<BTreeSet<Symbol>>,
+) -> Result<Vec<Symbol>, Failure> {
     let now = place.clock().now();
-    let list = control::watchlist(place.lake()).await?;
     // The ticker is not running yet, so the very next minute can still be asked for.
     let from = now.minute() + 1;
     let watched = wanted.clone().unwrap_or_else(|| list.at(from).into_iter().collect());
-    if watched.is_empty() {
-        return Err(Failure::usage(
-            "nothing is watched: name symbols with `--symbols AAPL,MSFT`, or a file of them with `--watchlist`",
-        ));
-    }
-    watching::check_size(place.ledger(), place.quotes(), &config.settings, watched.len()).await?;
-    if let Some(edit) = wanted.and_then(|wanted| watching::change_to(&list, &wanted, from)) {
+    let limit = watching::limit(Some(place.ledger()), &config.settings).await;
+    Settings::check_watchlist(watched.len(), limit).map_err(|error| Failure::usage(error.to_string()))?;
+    if let Some(edit) = wanted.and_then(|wanted| watching::change_to(list, &wanted, from)) {
         let why = config.watched.as_ref().map(|watched| watched.origin.to_string()).unwrap_or_default();
         if let Edit::Change { add, remove, .. } = &edit {
             tracing::info!(

@@ -38,6 +38,9 @@ pub struct Args {
     json: bool,
 
     #[command(flatten)]
+    clock: ClockArgs,
+
+    #[command(flatten)]
     config: ConfigArgs,
 }
 
@@ -65,9 +68,9 @@ struct Verified {
 pub async fn run(args: Args) -> Outcome {
     let config = begin(&args.config, &WatchArgs::default())?;
     if args.rebuild_ledger {
-        rebuild_ledger(&config).await?;
+        rebuild_ledger(&config, &args.clock.anchored()).await?;
     }
-    let reading = Reading::open(&config)?;
+    let reading = Reading::open(&config, &args.clock)?;
     let verified = verify(&reading).await?;
     if args.json {
         print_json(&verified)?;
@@ -124,10 +127,9 @@ fn check_objects(lake: &DiskLake) -> Result<(usize, u64, Vec<String>), Failure> 
 }
 
 /// Derives the ledger anew: what is in the stream lands, then everything is reconciled from the first minute on.
-async fn rebuild_ledger(config: &Config) -> Result<(), Failure> {
-    let clock = ClockArgs::default();
+async fn rebuild_ledger(config: &Config, clock: &ClockArgs) -> Result<(), Failure> {
     rebuild::put_aside_corrupt(config).await?;
-    let working = open::work(config, &clock, false).await?;
+    let working = open::work(config, clock, false).await?;
     let settings: Settings = config.settings.clone();
     let notes = Notes::new(StageLog::new(config.log_format));
     let repair = Repair::begin(working.place, settings, notes).await?;

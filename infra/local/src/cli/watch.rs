@@ -3,19 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Subcommand;
-use mendlake_adapters::finnhub::client::NAME;
 use mendlake_domain::minute::{Minute, Timestamp};
 use mendlake_domain::settings::Settings;
 use mendlake_domain::symbol::Symbol;
 use mendlake_domain::watchlist::{Edit, Version, Watchlist};
-use mendlake_ingest::request::QUOTE_ENDPOINT;
 use mendlake_ports::clock::Clock;
 use mendlake_ports::control::{self, Log};
-use mendlake_ports::source_states::SourceStates;
 use serde::Serialize;
 
 use super::output::{print, print_json};
 use super::{Ending, Failure, Outcome, Table, begin};
+use crate::clock::ClockArgs;
 use crate::config::{Config, ConfigArgs, WatchArgs};
 use crate::open::Reading;
 use crate::times::{self, Moment};
@@ -41,6 +39,9 @@ pub struct Args {
     /// Print JSON.
     #[arg(long, global = true)]
     json: bool,
+
+    #[command(flatten)]
+    clock: ClockArgs,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -104,7 +105,7 @@ struct Watched {
 /// Runs the command.
 pub async fn run(args: Args) -> Outcome {
     let config = begin(&args.config, &WatchArgs::default())?;
-    let reading = Reading::open(&config)?;
+    let reading = Reading::open(&config, &args.clock)?;
     let now = reading.clock.now();
     let list = control::watchlist(&reading.lake).await?;
     let mut notes = Vec::new();
@@ -138,7 +139,7 @@ async fn add(
         change.symbols.iter().cloned().partition(|symbol| list.watches(symbol, from));
     notes.extend(there.iter().map(|symbol| format!("`{symbol}` is watched already")));
     let after = list.at(from).len() + add.len();
-    let limit = limit(reading).await?;
+    let limit = limit(reading).await;
     Settings::check_watchlist(after, limit).map_err(|error| Failure::usage(error.to_string()))?;
     Ok((!add.is_empty()).then(|| Edit::Change { from, add, remove: BTreeSet::new() }))
 }
@@ -176,13 +177,8 @@ fn undone_at_next_start(config: &Config, edit: &Edit, notes: &mut Vec<String>) {
 }
 
 /// The provider's limit, as last learnt.
-async fn limit(reading: &Reading) -> Result<u32, Failure> {
-    let finnhub = NAME.parse().expect("the name is one");
-    let learnt = match reading.ledger() {
-        Ok(ledger) => ledger.state(&finnhub, QUOTE_ENDPOINT).await?.limit,
-        Err(_) => None,
-    };
-    Ok(learnt.unwrap_or(reading.settings.rate_limit))
+async fn limit(reading: &Reading) -> u32 {
+    watching::limit(reading.ledger().ok().as_ref(), &reading.settings).await
 }
 
 async fn watched(reading: &Reading, now: Timestamp, notes: Vec<String>) -> Result<Watched, Failure> {
@@ -193,7 +189,7 @@ async fn watched(reading: &Reading, now: Timestamp, notes: Vec<String>) -> Resul
         version: versions.len(),
         as_of: now,
         symbols: list.at(now.minute() + 1),
-        most: mendlake_domain::settings::most_symbols(limit(reading).await?),
+        most: mendlake_domain::settings::most_symbols(limit(reading).await),
         coming: versions.iter().filter(|version| coming(version)).cloned().collect(),
         notes,
     })

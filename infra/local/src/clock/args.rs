@@ -8,18 +8,19 @@ use mendlake_ports::clock::Clock as _;
 
 /// Which clock to run on.
 #[derive(Clone, Debug, PartialEq, clap::Args, Serialize, Deserialize)]
+#[command(next_help_heading = "Clock")]
 pub struct ClockArgs {
     /// Begin at this instant instead of now, such as 2026-11-20T14:25:00Z.
-    #[arg(long, value_name = "INSTANT")]
+    #[arg(long, global = true, value_name = "INSTANT")]
     pub epoch: Option<Timestamp>,
 
     /// Run this many times as fast as the machine's clock: 60 makes a minute of each second.
-    #[arg(long, value_name = "TIMES", default_value_t = 1.0)]
+    #[arg(long, global = true, value_name = "TIMES", default_value_t = 1.0)]
     pub rate: f64,
 
     /// The machine's instant at which the clock stands at --epoch, instead of when this process starts. Give the same
     /// three flags to processes that are to share one clock, and to one that is started again.
-    #[arg(long, value_name = "INSTANT", requires = "epoch")]
+    #[arg(long, global = true, value_name = "INSTANT", requires = "epoch")]
     pub epoch_at: Option<Timestamp>,
 }
 

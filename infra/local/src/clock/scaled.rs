@@ -59,6 +59,11 @@ impl ScaledClock {
         Ok(Self { scale: Some(Scale { epoch: anchor.epoch, began: monotonic_now(), ahead_s, rate }) })
     }
 
+    /// Whether it is another clock than the machine's.
+    pub const fn is_scaled(&self) -> bool {
+        self.scale.is_some()
+    }
+
     /// How long to wait on the machine for an instant of this clock; zero where it has come.
     fn wait_for(&self, at: Timestamp) -> Duration {
         let ahead_ms = at.ms_since(self.now()).max(0) as f64;
