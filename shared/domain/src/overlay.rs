@@ -262,7 +262,11 @@ mod tests {
     fn the_last_session_of_the_calendar_is_found_and_nothing_after_it() {
         let known = schedule(vec![]);
         let after = |at| known.session_after(minute(at));
-        assert_eq!(after("2026-11-20T21:00:00Z").map(|s| s.map(|s| s.on)), Ok(Some(day("2026-11-23"))), "over a weekend");
+        assert_eq!(
+            after("2026-11-20T21:00:00Z").map(|s| s.map(|s| s.on)),
+            Ok(Some(day("2026-11-23"))),
+            "over a weekend"
+        );
         assert_eq!(after("2027-12-31T20:59:00Z").map(|s| s.map(|s| s.on)), Ok(Some(day("2027-12-31"))));
         assert!(after("2027-12-31T21:00:00Z").is_err(), "the calendar ends, and says so");
     }

@@ -67,7 +67,8 @@ fn previous_closes(market: &Market, session: &Session, symbol: &Symbol) -> impl 
     let schedule = Schedule { calendar: market.calendar(), overlay: Overlay::default() };
     let before = schedule.sessions_before(session.on, PREVIOUS_SESSIONS);
     let candle = |s: &Session| market.candles(symbol.as_str(), s.open, s.close).last().map(|candle| candle.close);
-    let today = market.standing(symbol.as_str(), session.close.start()).filter(|s| s.last.traded_at >= session.open.start());
+    let today =
+        market.standing(symbol.as_str(), session.close.start()).filter(|s| s.last.traded_at >= session.open.start());
     today.and_then(|standing| standing.previous_close).into_iter().chain(before.iter().find_map(candle))
 }
 
