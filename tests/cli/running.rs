@@ -45,7 +45,7 @@ fn a_free_key_is_told_at_the_start_and_what_is_lost_stays_open_with_that_reason(
     let log = desk.log("run.log");
     assert!(log.contains("candles: finnhub not in the plan of this key ("), "{log}");
     assert!(!log.contains("failed calls"), "no stage asked again: {log}");
-    assert!(log.contains("ERROR") && log.contains("alarm=\"OpenGaps\""), "{log}");
+    assert!(log.contains("ERROR") && log.contains("runbook=\"GapsOpen\""), "{log}");
     let doctor = desk.run(&["doctor", "--finnhub-base-url", &vendors.url]);
     assert!(doctor.code == 3 && doctor.out.contains("APCA_API_KEY_ID"), "{}", doctor.out);
     assert_eq!(daemon.stop(), 0, "{}", desk.log("run.log"));

@@ -77,7 +77,7 @@ impl<C: CandleSource> CandleSource for Source<C> {
             let session = self.truth.session(self.truth.calendar().day_of(from));
             let truth = session.map(|session| self.truth.candles(symbol, &session)).unwrap_or_default();
             let asked: Vec<Candle> = truth.into_iter().filter(|c| from <= c.minute && c.minute < to).collect();
-            self.served.candles(symbol, candles, &asked);
+            self.served.candles(symbol, self.clock.now(), self.client.name(), (candles, &asked));
             match self.sabotage {
                 Some(Sabotage::PricesInvented) => candles.iter_mut().for_each(|candle| candle.close *= INVENTED),
                 Some(Sabotage::CandlesEarly) => {

@@ -6,21 +6,21 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Alarm {
     /// Watched symbols that the provider's limit leaves no room for.
-    RequestLeftOut,
+    WatchlistTooLarge,
     /// The provider refuses the key: nothing is sampled.
-    CollectDenied,
+    SourceDenied,
     /// A batch could not be landed for hours and was put aside whole.
-    LandParked,
+    StreamLagging,
     /// Something in the stream is no row of this project's and was put aside.
-    LandQuarantined,
+    LandingRejects,
     /// Minutes are open that will not heal by themselves: a key is refused, or no plan includes candles.
-    OpenGaps,
+    GapsOpen,
     /// The lake holds less than it did.
-    ReconcileDisagreement,
+    LedgerDisagrees,
     /// A vendor says the market was closed when trades say otherwise.
-    ReconcileContradiction,
+    CalendarContradicted,
     /// A watched symbol that nobody knows.
-    ReconcileUnknownSymbol,
+    UnknownSymbol,
     /// A stage has been failing for minutes, or fails in a way that waiting does not mend.
     StageFailing,
 }
@@ -28,28 +28,28 @@ pub enum Alarm {
 impl Alarm {
     /// Every alarm.
     pub const ALL: [Self; 9] = [
-        Self::RequestLeftOut,
-        Self::CollectDenied,
-        Self::LandParked,
-        Self::LandQuarantined,
-        Self::OpenGaps,
-        Self::ReconcileDisagreement,
-        Self::ReconcileContradiction,
-        Self::ReconcileUnknownSymbol,
+        Self::WatchlistTooLarge,
+        Self::SourceDenied,
+        Self::StreamLagging,
+        Self::LandingRejects,
+        Self::GapsOpen,
+        Self::LedgerDisagrees,
+        Self::CalendarContradicted,
+        Self::UnknownSymbol,
         Self::StageFailing,
     ];
 
     /// Its name, and its runbook's.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::RequestLeftOut => "RequestLeftOut",
-            Self::CollectDenied => "CollectDenied",
-            Self::LandParked => "LandParked",
-            Self::LandQuarantined => "LandQuarantined",
-            Self::OpenGaps => "OpenGaps",
-            Self::ReconcileDisagreement => "ReconcileDisagreement",
-            Self::ReconcileContradiction => "ReconcileContradiction",
-            Self::ReconcileUnknownSymbol => "ReconcileUnknownSymbol",
+            Self::WatchlistTooLarge => "WatchlistTooLarge",
+            Self::SourceDenied => "SourceDenied",
+            Self::StreamLagging => "StreamLagging",
+            Self::LandingRejects => "LandingRejects",
+            Self::GapsOpen => "GapsOpen",
+            Self::LedgerDisagrees => "LedgerDisagrees",
+            Self::CalendarContradicted => "CalendarContradicted",
+            Self::UnknownSymbol => "UnknownSymbol",
             Self::StageFailing => "StageFailing",
         }
     }

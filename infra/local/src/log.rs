@@ -49,12 +49,12 @@ impl Observer for StageLog {
 }
 
 fn emit(at: Timestamp, line: &Line, report: Option<&str>) {
-    let (stage, text, alarm) = (line.stage, line.text.as_str(), line.alarm.map(|alarm| alarm.as_str()));
+    let (stage, text, runbook) = (line.stage, line.text.as_str(), line.alarm.map(|alarm| alarm.as_str()));
     // Levels are part of a line's place in the code, so that each has its own macro.
     match line.level {
-        Level::ERROR => tracing::error!(stage, alarm, %at, report, "{text}"),
-        Level::WARN => tracing::warn!(stage, alarm, %at, report, "{text}"),
-        Level::INFO => tracing::info!(stage, alarm, %at, report, "{text}"),
-        _ => tracing::debug!(stage, alarm, %at, report, "{text}"),
+        Level::ERROR => tracing::error!(stage, runbook, %at, report, "{text}"),
+        Level::WARN => tracing::warn!(stage, runbook, %at, report, "{text}"),
+        Level::INFO => tracing::info!(stage, runbook, %at, report, "{text}"),
+        _ => tracing::debug!(stage, runbook, %at, report, "{text}"),
     }
 }

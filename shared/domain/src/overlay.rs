@@ -13,6 +13,9 @@ use crate::quote::Row;
 /// How far inside removed minutes a trade may lie before the removal is contradicted.
 pub const CONTRADICTED_AFTER_MS: i64 = 10 * 60_000;
 
+/// How far ahead a session is looked for: no market was ever closed so long.
+const LOOK_AHEAD_DAYS: usize = 31;
+
 /// What an entry says of its day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
@@ -121,9 +124,15 @@ impl Schedule {
         on.iter_days().rev().skip(1).take(reach).map_while(|day| self.session_on(day).ok()).flatten().take(n).collect()
     }
 
-    /// The first session that closes after this minute, looking at most a month ahead.
+    /// The first session that closes after this minute, looking at most a month ahead. Outside the calendar's range only
+    /// where it has no such session before its end.
     pub fn session_after(&self, minute: Minute) -> Result<Option<Session>, OutOfRange> {
-        Ok(self.sessions(minute, minute + 31 * 24 * 60)?.into_iter().find(|session| session.close > minute))
+        for day in self.calendar.day_of(minute).iter_days().take(LOOK_AHEAD_DAYS) {
+            if let Some(session) = self.session_on(day)?.filter(|session| session.close > minute) {
+                return Ok(Some(session));
+            }
+        }
+        Ok(None)
     }
 
     /// Minutes of the calendar's session of this day that the overlay took away.
@@ -247,6 +256,19 @@ mod tests {
             ["2026-11-27", "2026-11-25", "2026-11-24"]
         );
         assert_eq!(week.sessions_before(day("2000-01-04"), 5).len(), 1, "the calendar begins on 2000-01-01");
+    }
+
+    #[test]
+    fn the_last_session_of_the_calendar_is_found_and_nothing_after_it() {
+        let known = schedule(vec![]);
+        let after = |at| known.session_after(minute(at));
+        assert_eq!(
+            after("2026-11-20T21:00:00Z").map(|s| s.map(|s| s.on)),
+            Ok(Some(day("2026-11-23"))),
+            "over a weekend"
+        );
+        assert_eq!(after("2027-12-31T20:59:00Z").map(|s| s.map(|s| s.on)), Ok(Some(day("2027-12-31"))));
+        assert!(after("2027-12-31T21:00:00Z").is_err(), "the calendar ends, and says so");
     }
 
     #[test]

@@ -137,7 +137,7 @@ async fn say(place: &RealPlace, config: &Config, watched: &[Symbol], probes: &[P
     let heals = |probe: &Probe| matches!(probe.entitlement, Entitlement::Entitled | Entitlement::Unknown { .. });
     if !probes.iter().any(heals) {
         tracing::error!(
-            alarm = Alarm::OpenGaps.as_str(),
+            runbook = Alarm::GapsOpen.as_str(),
             "no source has candles for these keys, so what is lost stays open: {}; the plan that is missing is named above; \
              a free Alpaca key heals too, set APCA_API_KEY_ID and APCA_API_SECRET_KEY",
             sources.join(", ")

@@ -132,7 +132,8 @@ fn symbols(options: &Options, market: &Market, session: &Session) -> Result<Vec<
         return Err(PortError::new(Kind::Rejected, what));
     }
     if !options.symbols.is_empty() {
-        return Ok(options.symbols.clone());
+        let once: BTreeSet<Symbol> = options.symbols.iter().cloned().collect();
+        return Ok(once.into_iter().collect());
     }
     let trades = |symbol: &Symbol| !market.candles(symbol.as_str(), session.open, session.close).is_empty();
     Ok(listed.into_iter().filter(trades).take(SYMBOLS).collect())

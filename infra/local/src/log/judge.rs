@@ -52,7 +52,7 @@ impl Judge {
             Event::Parked { shard, records } => {
                 let text =
                     format!("parked {records} records of shard {shard}: land them again once the cause is mended");
-                (Level::ERROR, Some(Alarm::LandParked), text)
+                (Level::ERROR, Some(Alarm::StreamLagging), text)
             }
             Event::Reconciled(report) => reconciled(report),
             Event::Replayed(report) => replayed(report),
@@ -116,7 +116,7 @@ type Judged = (Level, Option<Alarm>, String);
 
 fn requested(report: &RequestReport) -> Judged {
     let RequestReport { minute, symbols, left_out, messages, unsent, lag_ms, .. } = report;
-    let alarm = (*left_out > 0).then_some(Alarm::RequestLeftOut);
+    let alarm = (*left_out > 0).then_some(Alarm::WatchlistTooLarge);
     match report.outcome {
         RequestOutcome::Requested => {
             let level = if *unsent > 0 { Level::WARN } else { Level::INFO };
@@ -142,7 +142,7 @@ fn collected(report: &CollectReport) -> Judged {
     let minute = report.minute.map(|minute| minute.to_string()).unwrap_or_default();
     let text =
         format!("{minute}: {} of {} symbols{}", report.accepted, report.symbols, listed(", missed: ", &report.missed));
-    let denied = report.missed.contains_key("denied").then_some(Alarm::CollectDenied);
+    let denied = report.missed.contains_key("denied").then_some(Alarm::SourceDenied);
     let level = if report.missed.is_empty() { Level::INFO } else { Level::WARN };
     (level, denied, text)
 }
@@ -152,7 +152,7 @@ fn landed(report: &LandReport) -> Judged {
     let mut text = format!("{rows} rows of {records} records in {objects} objects");
     note(&mut text, "objects were there already", *existed);
     note(&mut text, "records put aside", *quarantined);
-    (Level::INFO, (*quarantined > 0).then_some(Alarm::LandQuarantined), text)
+    (Level::INFO, (*quarantined > 0).then_some(Alarm::LandingRejects), text)
 }
 
 fn reconciled(report: &ReconcileReport) -> Judged {
@@ -169,16 +169,16 @@ fn reconciled(report: &ReconcileReport) -> Judged {
     let for_a_person = NEEDS_A_PERSON.iter().any(|reason| report.open_by_reason.contains_key(reason));
     let alarm = if report.disagreements > 0 {
         note(&mut text, "that were in the lake before", report.disagreements);
-        Some(Alarm::ReconcileDisagreement)
+        Some(Alarm::LedgerDisagrees)
     } else if !contradictions.is_empty() {
         text = format!("{text}; {contradictions}");
-        Some(Alarm::ReconcileContradiction)
+        Some(Alarm::CalendarContradicted)
     } else if !report.unknown_symbols.is_empty() {
         let symbols: Vec<&str> = report.unknown_symbols.iter().map(|symbol| symbol.as_str()).collect();
         text = format!("{text}; unknown symbols: {}", symbols.join(" "));
-        Some(Alarm::ReconcileUnknownSymbol)
+        Some(Alarm::UnknownSymbol)
     } else {
-        for_a_person.then_some(Alarm::OpenGaps)
+        for_a_person.then_some(Alarm::GapsOpen)
     };
     let level = if report.newly_open > 0 { Level::WARN } else { Level::INFO };
     (level, alarm, text)
@@ -252,7 +252,7 @@ mod tests {
         let line = judge.line(at(0), &open(OpenReason::Waiting));
         assert_eq!((line.level, line.alarm), (Level::WARN, None));
         let line = judge.line(at(0), &open(OpenReason::NotEntitled));
-        assert_eq!((line.level, line.alarm), (Level::ERROR, Some(Alarm::OpenGaps)));
+        assert_eq!((line.level, line.alarm), (Level::ERROR, Some(Alarm::GapsOpen)));
         assert_eq!(line.text, "near: 7 of 9 present, 2 open: 2 not_entitled, 2 newly open");
         assert_eq!(judge.line(at(5), &open(OpenReason::NotEntitled)).level, Level::INFO);
         assert_eq!(judge.line(at(60), &open(OpenReason::NotEntitled)).level, Level::ERROR);
@@ -267,7 +267,7 @@ mod tests {
         let mut judge = Judge::default();
         assert_eq!(judge.line(at(0), &missed("timed_out")).level, Level::WARN);
         let line = judge.line(at(0), &missed("denied"));
-        assert_eq!((line.level, line.alarm), (Level::ERROR, Some(Alarm::CollectDenied)));
+        assert_eq!((line.level, line.alarm), (Level::ERROR, Some(Alarm::SourceDenied)));
         assert!(line.text.ends_with("0 of 2 symbols, missed: 2 denied"), "{}", line.text);
     }
 }
