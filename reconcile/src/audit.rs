@@ -1,5 +1,7 @@
 //! Auditing: the laws, checked on a lake as it lies and on the ledger beside it. Reads only, and may run beside everything.
 
+mod known;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
@@ -8,13 +10,11 @@ use mendlake_domain::coverage::{Coverage, MinuteSet};
 use mendlake_domain::gap::Gap;
 use mendlake_domain::law::{self, Violation};
 use mendlake_domain::minute::{Minute, Timestamp};
-use mendlake_domain::overlay::{Entry, Overlay, Schedule};
 use mendlake_domain::quote::{Basis, StoredRow};
 use mendlake_domain::settings::Settings;
 use mendlake_domain::status::SessionStatus;
 use mendlake_domain::symbol::Symbol;
-use mendlake_domain::watchlist::{Version, Watchlist};
-use mendlake_ports::control::{self, Control, Log};
+use mendlake_ports::control::Control;
 use mendlake_ports::error::{Kind, Result};
 use mendlake_ports::gaps::Gaps;
 use mendlake_ports::lake::Lake;
@@ -23,6 +23,7 @@ use mendlake_ports::sessions::Sessions;
 use serde::{Deserialize, Serialize};
 
 use crate::reconcile::out_of_range;
+use known::{Known, Logs};
 
 /// The most findings that are told one by one: beyond that it is one trouble, not many.
 const MOST_FINDINGS: usize = 100;
@@ -93,52 +94,6 @@ pub async fn audit(
         report: AuditReport { reconciled_through: through, ..AuditReport::default() },
     };
     auditor.run(lake, now).await
-}
-
-/// The lake's control logs, entry by entry.
-struct Logs {
-    overlay: Vec<Entry>,
-    watchlist: Vec<Version>,
-    given_up: BTreeMap<(NaiveDate, Symbol), MinuteSet>,
-}
-
-impl Logs {
-    async fn read(lake: &impl Control) -> Result<Self> {
-        let mut given_up: BTreeMap<(NaiveDate, Symbol), MinuteSet> = BTreeMap::new();
-        for verdict in control::verdicts(lake).await? {
-            given_up.entry((verdict.on, verdict.symbol)).or_default().extend_set(&verdict.minutes);
-        }
-        let (overlay, watchlist) =
-            (control::read(lake, Log::Overlay).await?, control::read(lake, Log::Watchlist).await?);
-        Ok(Self { overlay, watchlist, given_up })
-    }
-
-    /// What was known at an instant: a run knows nothing of what was entered after it.
-    fn at(&self, at: Timestamp, settings: &Settings) -> Known {
-        let overlay = self.overlay.iter().filter(|entry| entry.learned_at <= at).cloned();
-        let watchlist = self.watchlist.iter().filter(|version| version.made_at <= at);
-        Known {
-            schedule: Schedule { calendar: settings.calendar, overlay: Overlay::new(overlay) },
-            watchlist: Watchlist::new(watchlist),
-            horizon: settings.horizon(at),
-        }
-    }
-}
-
-/// What was known of what is to be expected.
-struct Known {
-    schedule: Schedule,
-    watchlist: Watchlist,
-    horizon: Minute,
-}
-
-impl Known {
-    /// The settled minutes expected of a symbol-session.
-    fn expected(&self, on: NaiveDate, symbol: &Symbol) -> Result<MinuteSet> {
-        let session = self.schedule.session_on(on).map_err(out_of_range)?;
-        let watched = |session: Session| self.watchlist.watched(symbol, session.open, session.close.min(self.horizon));
-        Ok(session.map(watched).unwrap_or_default())
-    }
 }
 
 struct Auditor {

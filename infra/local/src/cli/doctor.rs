@@ -2,6 +2,7 @@
 
 mod checks;
 mod machine;
+mod vendors;
 
 use serde::Serialize;
 
