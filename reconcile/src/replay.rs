@@ -292,8 +292,11 @@ impl<P: Place> Replay<'_, '_, P> {
         }
         item.uphold(Upheld::Quiet, &healed.frozen.quiet);
         item.uphold(Upheld::Undecidable, &healed.frozen.undecidable);
-        if !healed.rows.is_empty() {
+        let upheld = !healed.frozen.quiet.is_empty() || !healed.frozen.undecidable.is_empty();
+        if !healed.rows.is_empty() || upheld {
             item.replayed_at = Some(now);
+        }
+        if !healed.rows.is_empty() {
             item.attempts = 0;
         } else if !healed.attempted {
             item.attempts = item.attempts.saturating_sub(1);

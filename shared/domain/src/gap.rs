@@ -144,7 +144,7 @@ pub struct Gap {
     pub first_seen_at: Timestamp,
     /// No attempt before this.
     pub next_attempt_at: Timestamp,
-    /// When rows were last replayed for it.
+    /// When a replay last brought rows or decided on suspects, until a reconciliation has seen what came of it.
     pub replayed_at: Option<Timestamp>,
     /// When given-up minutes are read once more.
     pub reread_at: Option<Timestamp>,
@@ -187,9 +187,11 @@ impl Gap {
         joined(&self.upheld)
     }
 
-    /// Whether anything is left to do: open minutes, undecided suspects, or a re-read that is due one day.
+    /// Whether anything is left to do: open minutes, undecided suspects, a replay whose outcome nobody has looked at, or a
+    /// re-read that is due one day.
     pub fn is_pending(&self) -> bool {
-        !self.open.is_empty() || !self.suspect.is_empty() || self.reread_at.is_some()
+        let unseen = self.replayed_at.is_some() || self.reread_at.is_some();
+        !self.open.is_empty() || !self.suspect.is_empty() || unseen
     }
 
     /// Gives these minutes a reason for being open; minutes not named keep theirs.

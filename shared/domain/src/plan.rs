@@ -71,6 +71,10 @@ pub fn reconcile(view: &View<'_>) -> Outcome {
     let before = item.clone();
     refresh(&mut item, view, &open, &newly_open);
     let in_flight = in_flight(&item, view);
+    if !in_flight {
+        // Until then the item is pending, however old its session: somebody must say that it is final.
+        item.replayed_at = None;
+    }
     let claimed = !in_flight && item.next_attempt_at <= view.now && is_ready(&item, view);
     if claimed {
         item.attempts += 1;
@@ -288,6 +292,18 @@ mod tests {
         case.landed_through = None;
         item.replayed_at = Some(case.now.plus_ms(-300_000));
         assert!(case.run(Some(&item)).claimed, "the settle time has passed");
+    }
+
+    #[test]
+    fn an_item_is_pending_until_what_was_replayed_for_it_has_been_looked_at() {
+        let mut case = Case::new(minutes(0, 55), minutes(0, 55));
+        let mut item = Gap::new(minute(0).date(), "AAPL".parse().expect("symbol"), case.now);
+        item.replayed_at = Some(case.now.plus_ms(-60_000));
+        let flying = case.run(Some(&item)).item.expect("the item");
+        assert!(flying.is_pending(), "its rows may still be on their way");
+        case.landed_through = item.replayed_at;
+        let landed = case.run(Some(&item));
+        assert!(!landed.in_flight && !landed.item.expect("the item").is_pending());
     }
 
     #[test]

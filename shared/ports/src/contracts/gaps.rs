@@ -113,15 +113,19 @@ pub async fn pending_has_every_item_with_something_left_to_do(gaps: &impl Gaps, 
         reread_at: Some(fresh.hour(20).start()),
         ..item("P.REREAD")
     };
+    let replayed = Gap {
+        replayed_at: Some(fresh.hour(9).start()),
+        ..item("P.REPLAYED")
+    };
     let mut done = item("P.DONE");
     done.give_up(Unrecoverable::NoData, &minutes);
     done.uphold(Upheld::Quiet, &minutes);
-    for gap in [&open, &suspect, &reread, &done] {
+    for gap in [&open, &suspect, &reread, &replayed, &done] {
         stored(gaps.write(gap, 0).await.expect("write"));
     }
     assert_eq!(
         pending(gaps, fresh, "P.").await,
-        [open.clone(), reread.clone(), suspect.clone()]
+        [open.clone(), replayed.clone(), reread.clone(), suspect.clone()]
     );
 
     rewrite(
@@ -147,7 +151,7 @@ pub async fn pending_has_every_item_with_something_left_to_do(gaps: &impl Gaps, 
     rewrite(gaps, &reopened).await;
     assert_eq!(
         pending(gaps, fresh, "P.").await,
-        [reopened, reread],
+        [reopened, replayed, reread],
         "two are done, one is open again"
     );
 }
