@@ -49,7 +49,7 @@ impl Audit {
     pub fn new(script: &Script) -> Self {
         Self {
             script: script.clone(),
-            counts: BTreeMap::new(),
+            counts: BTreeMap::from([("worlds".to_owned(), 1)]),
             set_back: None,
             under_way: Vec::new(),
             published: false,
@@ -109,7 +109,9 @@ impl Audit {
                 symbol,
             }
         };
-        symbols.flat_map(|symbol| sessions.iter().map(move |session| status(symbol.clone(), session))).collect()
+        symbols
+            .flat_map(|symbol| sessions.iter().map(move |session| status(symbol.clone(), session)))
+            .collect()
     }
 
     /// Laws 3 and 4, of rows that were just published.
@@ -120,7 +122,10 @@ impl Audit {
         for stored in rows {
             let row = &stored.row;
             if !place.served.has_price(&row.symbol, row.price.get()) {
-                let how = format!("no answer for `{}` {} held the price {}", row.symbol, row.minute, row.price);
+                let how = format!(
+                    "no answer for `{}` {} held the price {}",
+                    row.symbol, row.minute, row.price
+                );
                 return Err(broken(3, "no invention", how));
             }
             law::not_invented(row).map_err(told)?;
@@ -129,7 +134,10 @@ impl Audit {
             law::no_look_ahead(row, &session).map_err(told)?;
             price_of_its_trade(place, stored)?;
             let behind_ms = self.set_back.map_or(0, |(_, ms)| ms);
-            let known = StoredRow { stored_at: stored.stored_at.plus_ms(behind_ms), ..stored.clone() };
+            let known = StoredRow {
+                stored_at: stored.stored_at.plus_ms(behind_ms),
+                ..stored.clone()
+            };
             law::known_before_stored(&known).map_err(told)?;
         }
         Ok(())
@@ -151,7 +159,7 @@ impl Audit {
     fn note(&mut self, report: &ReconcileReport) {
         self.add("gaps opened", report.newly_open);
         self.add("claims", report.claimed);
-        self.add("conflicts", report.conflicts);
+        self.add("conflicts lost", report.conflicts);
         self.add("disagreements", report.disagreements);
     }
 
@@ -160,7 +168,11 @@ impl Audit {
         let model = Model::of(place).asked_before(report.at);
         let horizon = self.script.settings.horizon(report.at);
         for (symbol, session, state) in states(place, &model, horizon) {
-            let unexplained = state.expected.difference(&state.present).difference(&state.open).difference(&state.given_up());
+            let unexplained = state
+                .expected
+                .difference(&state.present)
+                .difference(&state.open)
+                .difference(&state.given_up());
             if !unexplained.is_empty() {
                 let how = format!("`{symbol}` is unexplained at {unexplained} of {}", session.on);
                 return Err(broken(1, "explained", how));
@@ -175,15 +187,30 @@ impl Audit {
         if self.under_way.is_empty() {
             return Ok(());
         }
-        let mut aside: Vec<Vec<u8>> = now(place.true_lake().quarantined()).into_iter().map(|r| r.input).collect();
-        aside.extend(now(place.true_lake().parked()).into_iter().flat_map(|parked| parked.batch.records).map(|r| r.data));
+        let mut aside: Vec<Vec<u8>> = now(place.true_lake().quarantined())
+            .into_iter()
+            .map(|r| r.input)
+            .collect();
+        aside.extend(
+            now(place.true_lake().parked())
+                .into_iter()
+                .flat_map(|parked| parked.batch.records)
+                .map(|r| r.data),
+        );
         for shard in now(place.true_stream().shards()) {
-            aside.extend(now(place.true_stream().read(&shard, usize::MAX)).records.into_iter().map(|r| r.data));
+            aside.extend(
+                now(place.true_stream().read(&shard, usize::MAX))
+                    .records
+                    .into_iter()
+                    .map(|r| r.data),
+            );
         }
         self.under_way.retain(|data| !landed(place, data));
         let text = |data: &Vec<u8>| String::from_utf8_lossy(data).into_owned();
-        let (accepted, aside): (Vec<String>, Vec<String>) =
-            (self.under_way.iter().map(text).collect(), aside.iter().map(text).collect());
+        let (accepted, aside): (Vec<String>, Vec<String>) = (
+            self.under_way.iter().map(text).collect(),
+            aside.iter().map(text).collect(),
+        );
         let accounted: BTreeSet<&str> = aside.iter().map(String::as_str).collect();
         law::nothing_lost(accepted.iter().map(String::as_str), &accounted).map_err(told)
     }
@@ -194,11 +221,16 @@ impl Audit {
         self.requests += fresh.len();
         self.add("requests to vendors", fresh.len());
         let model = Model::of(place);
-        for asked in fresh.into_iter().filter(|asked| asked.live_providers_candles && asked.status != 401) {
+        for asked in fresh
+            .into_iter()
+            .filter(|asked| asked.live_providers_candles && asked.status != 401)
+        {
             let minute = asked.at.minute();
             let calls = self.candle_calls.entry(minute).or_default();
             *calls += 1;
-            let near_step = self.set_back.is_some_and(|(at, ms)| (asked.at.ms_since(at)).abs() <= 60_000 + ms);
+            let near_step = self
+                .set_back
+                .is_some_and(|(at, ms)| (asked.at.ms_since(at)).abs() <= 60_000 + ms);
             if near_step {
                 continue;
             }
@@ -207,7 +239,11 @@ impl Audit {
             let share = replay_share(self.script.settings.rate_limit, live) as usize;
             law::live_first(minute, *calls, share).map_err(told)?;
             if live > 0 && asked.at.ms_since(minute.start()) < 30_000 {
-                return Err(broken(7, "live first", format!("replay asked at {}, while {live} are due", asked.at)));
+                return Err(broken(
+                    7,
+                    "live first",
+                    format!("replay asked at {}, while {live} are due", asked.at),
+                ));
             }
         }
         Ok(())
@@ -216,17 +252,27 @@ impl Audit {
     /// The open minutes in the ledger.
     pub fn open_gaps(&self, place: &SimPlace) -> Open {
         let pending = now(place.true_ledger().pending()).into_iter().map(|item| item.gap);
-        pending.map(|gap| ((gap.on, gap.symbol.clone()), gap.open_minutes())).collect()
+        pending
+            .map(|gap| ((gap.on, gap.symbol.clone()), gap.open_minutes()))
+            .collect()
     }
 
     /// Law 8, and law 1 in full: two reconciliations of one instant, with nobody else at work.
-    pub fn level(&mut self, place: &SimPlace, first: (&ReconcileReport, &Open), second: &ReconcileReport) -> Result<(), String> {
+    pub fn level(
+        &mut self,
+        place: &SimPlace,
+        first: (&ReconcileReport, &Open),
+        second: &ReconcileReport,
+    ) -> Result<(), String> {
         self.count("level audits");
         let found = self.open_gaps(place);
         law::level_triggered(first.1, &found, second.tasks).map_err(told)?;
         let open: usize = found.values().map(MinuteSet::len).sum();
         if open != second.open_gaps || second.open_gaps != first.0.open_gaps {
-            let how = format!("{open} are open, the reports say {} and {}", first.0.open_gaps, second.open_gaps);
+            let how = format!(
+                "{open} are open, the reports say {} and {}",
+                first.0.open_gaps, second.open_gaps
+            );
             return Err(broken(1, "explained", how));
         }
         let model = Model::of(place);
@@ -242,7 +288,11 @@ impl Audit {
         self.nothing_lost(place)?;
         self.live_first(place)?;
         if let Some(data) = self.under_way.first() {
-            return Err(broken(6, "nothing accepted is lost", format!("never landed: {}", String::from_utf8_lossy(data))));
+            return Err(broken(
+                6,
+                "nothing accepted is lost",
+                format!("never landed: {}", String::from_utf8_lossy(data)),
+            ));
         }
         if last.suspects > 0 && self.script.heals() {
             return Err(format!("{} suspects are not decided in the end", last.suspects));
@@ -268,10 +318,21 @@ impl Audit {
         let rows: Vec<&StoredRow> = session.minutes().iter().filter_map(of).collect();
         let judge = Judge::new(place, symbol, session, self.script.heals());
         for minute in state.expected.iter() {
-            let given_up = state.verdicts.iter().find(|(_, minutes)| minutes.contains(minute)).map(|(why, _)| *why);
+            let given_up = state
+                .verdicts
+                .iter()
+                .find(|(_, minutes)| minutes.contains(minute))
+                .map(|(why, _)| *why);
             match (of(minute), given_up) {
                 (Some(stored), _) => {
-                    self.add(&format!("in the end {}{}", stored.row.basis, if stored.row.revision > 0 { ", corrected" } else { "" }), 1);
+                    self.add(
+                        &format!(
+                            "in the end {}{}",
+                            stored.row.basis,
+                            if stored.row.revision > 0 { ", corrected" } else { "" }
+                        ),
+                        1,
+                    );
                     judge.row(stored, &rows)?;
                 }
                 (None, Some(why)) => {
@@ -297,14 +358,29 @@ impl Audit {
             return Err(format!("no status of `{symbol}` on {}", session.on));
         };
         let present = state.present.intersection(&state.expected).len();
-        let given_up = state.given_up().intersection(&state.expected).difference(&state.present).len();
-        let counted = [status.expected, status.present_minutes(), status.gaps, status.unrecoverable.values().sum()];
+        let given_up = state
+            .given_up()
+            .intersection(&state.expected)
+            .difference(&state.present)
+            .len();
+        let counted = [
+            status.expected,
+            status.present_minutes(),
+            status.gaps,
+            status.unrecoverable.values().sum(),
+        ];
         let there = [state.expected.len(), present, state.open.len(), given_up];
         if counted.map(|n| n as usize) != there || status.close != session.close {
-            return Err(format!("the status of `{symbol}` on {} says {counted:?}, there are {there:?}", session.on));
+            return Err(format!(
+                "the status of `{symbol}` on {} says {counted:?}, there are {there:?}",
+                session.on
+            ));
         }
         if status.is_final != state.open.is_empty() && self.script.heals() {
-            return Err(format!("the status of `{symbol}` on {} says final: {}", session.on, status.is_final));
+            return Err(format!(
+                "the status of `{symbol}` on {} says final: {}",
+                session.on, status.is_final
+            ));
         }
         Ok(())
     }
@@ -314,11 +390,16 @@ impl Audit {
         let far = self.script.end.minute();
         for ((symbol, minute), stored) in best {
             let day = mendlake_domain::calendar::Calendar::Xnys.day_of(*minute);
-            let expected = model.session(day).is_some_and(|s| model.expected(&s, symbol, far).contains(*minute));
+            let expected = model
+                .session(day)
+                .is_some_and(|s| model.expected(&s, symbol, far).contains(*minute));
             // At the very instant of a close that nobody announced, the price of the last trade is nobody's mistake.
             let at_close = model.session(day).is_some_and(|s| s.close == *minute);
             if !expected && !at_close && stored.row.basis != Basis::Quote {
-                return Err(format!("`{symbol}` {minute} was healed ({}) and nobody expects it", stored.row.basis));
+                return Err(format!(
+                    "`{symbol}` {minute} was healed ({}) and nobody expects it",
+                    stored.row.basis
+                ));
             }
         }
         Ok(())
@@ -342,16 +423,25 @@ fn price_of_its_trade(place: &SimPlace, stored: &StoredRow) -> Result<(), String
     let row = &stored.row;
     let price = row.price.get();
     let fits = match (row.basis, row.traded_at) {
-        (Basis::Close, Some(ended_at)) => {
-            place.served.told(&row.symbol, ended_at.minute() + -1).iter().any(|candle| candle.close == price)
-        }
-        (Basis::Open, _) => place.served.told(&row.symbol, row.minute).iter().any(|candle| candle.open == price),
+        (Basis::Close, Some(ended_at)) => place
+            .served
+            .told(&row.symbol, ended_at.minute() + -1)
+            .iter()
+            .any(|candle| candle.close == price),
+        (Basis::Open, _) => place
+            .served
+            .told(&row.symbol, row.minute)
+            .iter()
+            .any(|candle| candle.open == price),
         _ => true,
     };
     if fits {
         return Ok(());
     }
-    let how = format!("`{}` {} ({}): {price} is of other trades than those before {:?}", row.symbol, row.minute, row.basis, row.traded_at);
+    let how = format!(
+        "`{}` {} ({}): {price} is of other trades than those before {:?}",
+        row.symbol, row.minute, row.basis, row.traded_at
+    );
     Err(broken(4, "no look-ahead", how))
 }
 
@@ -369,14 +459,20 @@ fn tables(place: &SimPlace) -> Result<(), String> {
         }
         let best = current(&rows);
         let mut seen = BTreeSet::new();
-        let firsts: Vec<StoredRow> =
-            rows.iter().filter(|stored| seen.insert((stored.row.symbol.clone(), stored.row.minute))).cloned().collect();
+        let firsts: Vec<StoredRow> = rows
+            .iter()
+            .filter(|stored| seen.insert((stored.row.symbol.clone(), stored.row.minute)))
+            .cloned()
+            .collect();
         law::one_current(&firsts).map_err(told)?;
         for first in firsts {
             let ranked = best[&(first.row.symbol.clone(), first.row.minute)];
             // Rows alike in all that ranks are told apart by what does not.
             if ranked.row != first.row {
-                let how = format!("`{}` {} comes first as {:?}, not as {:?}", first.row.symbol, first.row.minute, first.row, ranked.row);
+                let how = format!(
+                    "`{}` {} comes first as {:?}, not as {:?}",
+                    first.row.symbol, first.row.minute, first.row, ranked.row
+                );
                 return Err(broken(5, "one current row", how));
             }
         }
@@ -387,7 +483,9 @@ fn tables(place: &SimPlace) -> Result<(), String> {
 /// Whether every row of a record is in the lake.
 fn landed(place: &SimPlace, data: &[u8]) -> bool {
     record::decode(data).rows.iter().all(|row| {
-        let rows = now(place.true_lake().rows(&[row.symbol.clone()].into(), row.minute, row.minute + 1));
+        let rows = now(place
+            .true_lake()
+            .rows(&[row.symbol.clone()].into(), row.minute, row.minute + 1));
         rows.iter().any(|stored| stored.row == *row)
     })
 }
@@ -416,7 +514,9 @@ struct State {
 
 impl State {
     fn given_up(&self) -> MinuteSet {
-        self.verdicts.values().fold(MinuteSet::new(), |all, minutes| all.union(minutes))
+        self.verdicts
+            .values()
+            .fold(MinuteSet::new(), |all, minutes| all.union(minutes))
     }
 }
 
@@ -424,11 +524,20 @@ fn states(place: &SimPlace, model: &Model, horizon: Minute) -> Vec<(Symbol, Sess
     let verdicts: Vec<Verdict> = now(control::verdicts(place.true_lake()));
     let mut states = Vec::new();
     for session in model.sessions() {
-        let calendar = place.truth.calendar().session_on(session.on).ok().flatten().unwrap_or(session);
+        let calendar = place
+            .truth
+            .calendar()
+            .session_on(session.on)
+            .ok()
+            .flatten()
+            .unwrap_or(session);
         let coverage = now(place.true_lake().coverage(calendar.open, calendar.close));
         let items = now(place.true_ledger().of_session(session.on));
         for symbol in model.symbols() {
-            let item = items.iter().find(|item| item.gap.symbol == symbol).map(|item| &item.gap);
+            let item = items
+                .iter()
+                .find(|item| item.gap.symbol == symbol)
+                .map(|item| &item.gap);
             let mut given_up: BTreeMap<Unrecoverable, MinuteSet> = BTreeMap::new();
             for verdict in verdicts.iter().filter(|v| v.on == session.on && v.symbol == symbol) {
                 given_up.entry(verdict.reason).or_default().extend_set(&verdict.minutes);

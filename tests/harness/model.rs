@@ -57,7 +57,9 @@ impl Model {
     pub fn watches(&self, symbol: &Symbol, minute: Minute) -> bool {
         let mut newest: Option<(Minute, bool)> = None;
         for version in &self.versions {
-            let Edit::Change { from, add, remove } = &version.edit else { continue };
+            let Edit::Change { from, add, remove } = &version.edit else {
+                continue;
+            };
             let speaks = add.contains(symbol) || remove.contains(symbol);
             if speaks && *from <= minute && newest.is_none_or(|(at, _)| at <= *from) {
                 newest = Some((*from, add.contains(symbol)));
@@ -87,19 +89,26 @@ impl Model {
             first = first.into_iter().chain([from]).min();
             last = last.into_iter().chain([to]).max();
         }
-        let (Some(first), Some(last)) = (first, last) else { return Vec::new() };
+        let (Some(first), Some(last)) = (first, last) else {
+            return Vec::new();
+        };
         let on = |day| self.session(day);
-        days(Calendar::Xnys.day_of(first), Calendar::Xnys.day_of(last)).filter_map(on).collect()
+        days(Calendar::Xnys.day_of(first), Calendar::Xnys.day_of(last))
+            .filter_map(on)
+            .collect()
     }
 
     /// The session of a day as far as the lake has learnt.
     pub fn session(&self, on: NaiveDate) -> Option<Session> {
         let session = Calendar::Xnys.session_on(on).ok().flatten()?;
-        let close = self.overlay.entry(on).map_or(session.close, |entry| match entry.change {
-            mendlake_domain::overlay::Change::Closed => session.open,
-            mendlake_domain::overlay::Change::ClosesAt { close } => close.min(session.close),
-            mendlake_domain::overlay::Change::Withdrawn => session.close,
-        });
+        let close = self
+            .overlay
+            .entry(on)
+            .map_or(session.close, |entry| match entry.change {
+                mendlake_domain::overlay::Change::Closed => session.open,
+                mendlake_domain::overlay::Change::ClosesAt { close } => close.min(session.close),
+                mendlake_domain::overlay::Change::Withdrawn => session.close,
+            });
         Some(Session { close, ..session })
     }
 
@@ -128,7 +137,15 @@ impl<'a> Judge<'a> {
         let hidden = place.served.hidden(symbol);
         let item = now(place.true_ledger().gap(session.on, symbol));
         let upheld = item.map(|item| item.gap.upheld).unwrap_or_default();
-        Self { place, symbol, session, truth, hidden, upheld, heals }
+        Self {
+            place,
+            symbol,
+            session,
+            truth,
+            hidden,
+            upheld,
+            heals,
+        }
     }
 
     /// Whether a current row is what it must be.
@@ -146,9 +163,10 @@ impl<'a> Judge<'a> {
             },
             Basis::Close if !self.is_last_close(row) => wrong(format!("{} is not the last close by then", row.price)),
             Basis::Open if !self.is_open(row) => wrong(format!("{} is not the open", row.price)),
-            Basis::PreviousClose if !self.is_close_before(row) => {
-                wrong(format!("{} is not the close before, or something had traded", row.price))
-            }
+            Basis::PreviousClose if !self.is_close_before(row) => wrong(format!(
+                "{} is not the close before, or something had traded",
+                row.price
+            )),
             Basis::Close | Basis::Open | Basis::PreviousClose => Ok(()),
         }
     }
@@ -156,7 +174,10 @@ impl<'a> Judge<'a> {
     /// Served within the first ten seconds of its minute.
     fn was_served(&self, row: &Row) -> bool {
         let from = row.minute.start();
-        let served = self.place.served.quotes_between(self.symbol, from, from.plus_ms(SAMPLE_WINDOW_MS));
+        let served = self
+            .place
+            .served
+            .quotes_between(self.symbol, from, from.plus_ms(SAMPLE_WINDOW_MS));
         served.iter().any(|served| {
             served.quote.price == row.price.get()
                 && Some(served.quote.traded_at) == row.traded_at
@@ -169,18 +190,27 @@ impl<'a> Judge<'a> {
     fn frozen(&self, row: &Row, current: &[&StoredRow]) -> Option<&Candle> {
         let traded_at = row.traded_at?;
         let same = |other: &&&StoredRow| other.row.is_suspect() && other.row.traded_at == row.traded_at;
-        let undecidable = self.upheld.get(&Upheld::Undecidable).is_some_and(|minutes| minutes.contains(row.minute));
+        let undecidable = self
+            .upheld
+            .get(&Upheld::Undecidable)
+            .is_some_and(|minutes| minutes.contains(row.minute));
         if undecidable || !self.heals || !current.iter().any(|stored| same(&stored)) {
             return None;
         }
         let between = |candle: &&Candle| candle.minute > traded_at.minute() && candle.minute < row.minute;
-        self.truth.iter().filter(between).find(|candle| !self.hidden.contains(candle.minute))
+        self.truth
+            .iter()
+            .filter(between)
+            .find(|candle| !self.hidden.contains(candle.minute))
     }
 
     /// True candles after this minute that had ended by another and that every answer showed.
     fn shown_between(&self, after: Minute, by: Minute) -> bool {
         let between = |candle: &&Candle| candle.minute > after && candle.minute < by;
-        self.truth.iter().filter(between).any(|candle| !self.hidden.contains(candle.minute))
+        self.truth
+            .iter()
+            .filter(between)
+            .any(|candle| !self.hidden.contains(candle.minute))
     }
 
     /// The close of the session's newest candle by then; an older one only where an answer hid all those between.
@@ -201,10 +231,14 @@ impl<'a> Judge<'a> {
     /// The close of the session before, where nothing had traded by then.
     fn is_close_before(&self, row: &Row) -> bool {
         let price = row.price.get();
-        let true_close = self.place.truth.close_before(self.symbol, self.session.on, PREVIOUS_SESSIONS);
+        let true_close = self
+            .place
+            .truth
+            .close_before(self.symbol, self.session.on, PREVIOUS_SESSIONS);
         let quoted = self.place.served.quoted_closes(self.symbol);
         // A vendor that lies about candles lies about that one too.
-        let known = true_close == Some(price) || quoted.contains(&price) || self.place.served.has_price(self.symbol, price);
+        let known =
+            true_close == Some(price) || quoted.contains(&price) || self.place.served.has_price(self.symbol, price);
         known && !self.shown_between(self.session.open + -1, row.minute)
     }
 
@@ -215,16 +249,33 @@ impl<'a> Judge<'a> {
     /// Whether the truth justifies giving a minute up.
     pub fn given_up(&self, minute: Minute, why: Unrecoverable) -> Result<(), String> {
         let of = format!("`{}` {minute} was given up ({})", self.symbol, why.as_str());
-        let before = || self.place.truth.close_before(self.symbol, self.session.on, PREVIOUS_SESSIONS);
+        let before = || {
+            self.place
+                .truth
+                .close_before(self.symbol, self.session.on, PREVIOUS_SESSIONS)
+        };
         match why {
             Unrecoverable::NoData if self.truth.is_empty() => Ok(()),
-            Unrecoverable::NoData if before().is_none() && !self.shown_between(self.session.open + -1, minute) => Ok(()),
+            Unrecoverable::NoData if before().is_none() && !self.shown_between(self.session.open + -1, minute) => {
+                Ok(())
+            }
             Unrecoverable::NoData => Err(format!("{of}, and there are {} candles", self.truth.len())),
             Unrecoverable::PriceBreak => {
-                let opens = self.truth.iter().flat_map(|candle| self.told(candle.minute)).map(|candle| candle.open);
-                let closes: Vec<f64> = before().into_iter().chain(self.place.served.quoted_closes(self.symbol)).collect();
+                let opens = self
+                    .truth
+                    .iter()
+                    .flat_map(|candle| self.told(candle.minute))
+                    .map(|candle| candle.open);
+                let closes: Vec<f64> = before()
+                    .into_iter()
+                    .chain(self.place.served.quoted_closes(self.symbol))
+                    .collect();
                 let broke = |open: f64| closes.iter().any(|close| (open / close - 1.0).abs() > PRICE_BREAK);
-                if opens.into_iter().any(broke) { Ok(()) } else { Err(format!("{of}, and the price did not break")) }
+                if opens.into_iter().any(broke) {
+                    Ok(())
+                } else {
+                    Err(format!("{of}, and the price did not break"))
+                }
             }
             Unrecoverable::UnknownSymbol => Err(format!("{of} too early")),
         }
@@ -259,7 +310,11 @@ fn beats(a: &StoredRow, b: &StoredRow) -> bool {
         return rank(x.basis) < rank(y.basis);
     }
     if x.observed_at != y.observed_at {
-        return if x.revision > 0 { x.observed_at > y.observed_at } else { x.observed_at < y.observed_at };
+        return if x.revision > 0 {
+            x.observed_at > y.observed_at
+        } else {
+            x.observed_at < y.observed_at
+        };
     }
     if x.traded_at != y.traded_at {
         return x.traded_at > y.traded_at;

@@ -79,7 +79,17 @@ pub struct SimPlace {
 impl SimPlace {
     /// An empty place.
     pub fn new(parts: Parts) -> Self {
-        let Parts { clock, faults, vendor, skew, secrets, limit, alpaca, shards, sabotage } = parts;
+        let Parts {
+            clock,
+            faults,
+            vendor,
+            skew,
+            secrets,
+            limit,
+            alpaca,
+            shards,
+            sabotage,
+        } = parts;
         let served = Arc::new(Served::default());
         let truth = Truth::new(vendor.market().clone());
         let transport = SimTransport {
@@ -114,7 +124,10 @@ impl SimPlace {
             lake: Faulty::new(Broken::new(MemoryLake::new(), sabotage), faults.clone()),
             ledger: Faulty::new(Broken::new(MemoryLedger::new(), sabotage), faults.clone()),
             quotes: Faulty::new(finnhub, faults.clone()),
-            candles: candles.into_iter().map(|source| Faulty::new(source, faults.clone())).collect(),
+            candles: candles
+                .into_iter()
+                .map(|source| Faulty::new(source, faults.clone()))
+                .collect(),
             clock,
             served,
             truth,

@@ -116,11 +116,17 @@ impl Script {
         let session = Calendar::Xnys.session_on(on).ok().flatten().expect("a session");
         let (from, to) = (session.open, session.open + 30);
         let mut script = Self::plain(1, Part::Open, session, from, to);
-        script.profiles = catalogue().into_iter().filter(|p| ["SPY", "INDA", "FXY"].contains(&p.symbol.as_str())).collect();
+        script.profiles = catalogue()
+            .into_iter()
+            .filter(|p| ["SPY", "INDA", "FXY"].contains(&p.symbol.as_str()))
+            .collect();
         let symbols = script.profiles.iter().map(|p| p.symbol.clone()).collect();
         script.first = vec![script.change(from, symbols, BTreeSet::new())];
         script.stop_watching();
-        let down = Fault { endpoints: vec![Endpoint::Quote], ..during(What::Down { status: 503 }, from + 6, from + 11) };
+        let down = Fault {
+            endpoints: vec![Endpoint::Quote],
+            ..during(What::Down { status: 503 }, from + 6, from + 11)
+        };
         script.vendor.faults.push(down);
         script.dark.push((from + 18, from + 21));
         script
@@ -128,7 +134,11 @@ impl Script {
 
     /// A script in which nothing goes wrong and nothing is watched.
     fn plain(seed: u64, part: Part, session: Session, from: Minute, to: Minute) -> Self {
-        let settings = Settings { landing_window_ms: 30_000, settle_ms: 180_000, ..Settings::default() };
+        let settings = Settings {
+            landing_window_ms: 30_000,
+            settle_ms: 180_000,
+            ..Settings::default()
+        };
         Self {
             seed,
             part,
@@ -161,7 +171,9 @@ impl Script {
         let schedule = schedule();
         let next = |last: &(Timestamp, Window)| Some(next_due(&schedule, last.0));
         let first = next_due(&schedule, self.begin);
-        std::iter::successors(Some(first), next).take_while(|(at, _)| *at < self.end).collect()
+        std::iter::successors(Some(first), next)
+            .take_while(|(at, _)| *at < self.end)
+            .collect()
     }
 
     /// Whether any source is entitled to candles.
@@ -175,7 +187,12 @@ impl Script {
 
     /// Nothing is watched after the window, whoever adds what until then.
     fn stop_watching(&mut self) {
-        let every = self.profiles.iter().map(|p| p.symbol.clone()).chain([unknown()]).collect();
+        let every = self
+            .profiles
+            .iter()
+            .map(|p| p.symbol.clone())
+            .chain([unknown()])
+            .collect();
         let last = self.change(self.to, BTreeSet::new(), every);
         self.first.push(last);
     }
@@ -193,12 +210,23 @@ impl Script {
         self.first = vec![self.change(self.from, watched.clone(), BTreeSet::new())];
         self.stop_watching();
         for _ in 0..dice.below(3) {
-            let made_at = self.from.start().plus_s(dice.between(60, (self.to.since(self.from) - 6) * 60));
+            let made_at = self
+                .from
+                .start()
+                .plus_s(dice.between(60, (self.to.since(self.from) - 6) * 60));
             let from = made_at.minute() + dice.between(1, 4);
             let one = BTreeSet::from([dice.pick(&symbols).clone()]);
             let edit = match dice.below(3) {
-                0 => Edit::Change { from, add: one, remove: BTreeSet::new() },
-                1 => Edit::Change { from, add: BTreeSet::new(), remove: one },
+                0 => Edit::Change {
+                    from,
+                    add: one,
+                    remove: BTreeSet::new(),
+                },
+                1 => Edit::Change {
+                    from,
+                    add: BTreeSet::new(),
+                    remove: one,
+                },
                 _ => self.backfill(dice, made_at, one),
             };
             self.edits.push((made_at, version(edit, made_at)));
@@ -217,11 +245,21 @@ impl Script {
         let before = schedule().sessions_before(self.session.on, 1);
         let session = match before.first() {
             Some(before) if dice.chance(0.5) => *before,
-            _ => Session { close: made_at.minute(), ..self.session },
+            _ => Session {
+                close: made_at.minute(),
+                ..self.session
+            },
         };
         let from = session.open + dice.between(0, (session.close.since(session.open) - 1).max(0));
-        let to = (from + dice.between(1, 40)).min(session.close).max(from + 1).min(made_at.minute());
-        Edit::Backfill { from: from.min(to + -1), to, symbols }
+        let to = (from + dice.between(1, 40))
+            .min(session.close)
+            .max(from + 1)
+            .min(made_at.minute());
+        Edit::Backfill {
+            from: from.min(to + -1),
+            to,
+            symbols,
+        }
     }
 
     fn break_ports(&mut self, dice: &mut Dice) {
@@ -233,7 +271,8 @@ impl Script {
             die_before: 0.002 * storm,
             die_after: 0.002 * storm,
         };
-        let instant = |dice: &mut Dice, this: &Self| this.from.start().plus_s(dice.between(0, this.to.since(this.from) * 60));
+        let instant =
+            |dice: &mut Dice, this: &Self| this.from.start().plus_s(dice.between(0, this.to.since(this.from) * 60));
         for _ in 0..dice.below(3) {
             let down_ms = dice.between(1_000, 240_000);
             self.machine_dies.push((instant(dice, self), down_ms));
@@ -268,7 +307,10 @@ impl Script {
         }
         if self.part == Part::UnannouncedClose {
             let close = noon_close(self.session.on);
-            let fault = Fault { from: Some(When::Instant(close.start())), ..Fault::always(What::UnannouncedClose) };
+            let fault = Fault {
+                from: Some(When::Instant(close.start())),
+                ..Fault::always(What::UnannouncedClose)
+            };
             self.vendor.faults.push(fault);
             self.vendor.holidays.push(KnownDay {
                 on: self.session.on,
@@ -298,7 +340,9 @@ impl Script {
         let whats = [
             What::Down { status: 502 },
             What::Down { status: 500 },
-            What::Slow { seconds: dice.between(1, 45) as f64 },
+            What::Slow {
+                seconds: dice.between(1, 45) as f64,
+            },
             What::Truncated { bytes: 10 },
             What::Reset,
             What::Hang,
@@ -310,7 +354,9 @@ impl Script {
             What::Frozen,
             What::Stale,
             What::NoData,
-            What::CandlesLate { minutes: dice.between(1, 12) },
+            What::CandlesLate {
+                minutes: dice.between(1, 12),
+            },
             hole,
             hole,
             What::WrongPrices { percent: 2.5 },
@@ -326,7 +372,13 @@ impl Script {
         };
         let probability = *dice.pick(&[1.0, 1.0, 0.6, 0.3]);
         let draw_one = dice.chance(0.1);
-        Fault { endpoints, symbols: some, probability, draw_one, ..during(what, from, to) }
+        Fault {
+            endpoints,
+            symbols: some,
+            probability,
+            draw_one,
+            ..during(what, from, to)
+        }
     }
 }
 
@@ -335,11 +387,20 @@ fn during(what: What, from: Minute, to: Minute) -> Fault {
 }
 
 fn version(edit: Edit, made_at: Timestamp) -> Version {
-    Version { v: 1, edit, who: "somebody".into(), why: "the script says so".into(), made_at }
+    Version {
+        v: 1,
+        edit,
+        who: "somebody".into(),
+        why: "the script says so".into(),
+        made_at,
+    }
 }
 
 fn schedule() -> Schedule {
-    Schedule { calendar: Calendar::Xnys, overlay: Overlay::default() }
+    Schedule {
+        calendar: Calendar::Xnys,
+        overlay: Overlay::default(),
+    }
 }
 
 /// A symbol that no market has.
@@ -356,7 +417,9 @@ fn session(dice: &mut Dice, part: Part) -> Session {
     let first = NaiveDate::from_ymd_opt(2022, 1, 3).expect("a date");
     loop {
         let on = first + Days::new(dice.between(0, 4 * 365) as u64);
-        let Some(session) = Calendar::Xnys.session_on(on).ok().flatten() else { continue };
+        let Some(session) = Calendar::Xnys.session_on(on).ok().flatten() else {
+            continue;
+        };
         if (session.len() < 390) == (part == Part::EarlyClose) {
             return session;
         }
@@ -384,7 +447,9 @@ fn window(dice: &mut Dice, part: Part, session: &Session) -> (Minute, Minute) {
 
 fn second_morning(to: Minute) -> Timestamp {
     let schedule = schedule();
-    let due = std::iter::successors(Some(next_due(&schedule, to.start())), |last| Some(next_due(&schedule, last.0)));
+    let due = std::iter::successors(Some(next_due(&schedule, to.start())), |last| {
+        Some(next_due(&schedule, last.0))
+    });
     let mut mornings = due.filter(|(_, window)| *window == Window::Morning).map(|(at, _)| at);
     mornings.nth(1).expect("mornings come every day")
 }
@@ -402,7 +467,10 @@ fn profiles(dice: &mut Dice) -> Vec<Profile> {
 /// From liquid to hardly ever traded, with every oddity; a minute has a few trades at most, which is cheap.
 fn catalogue() -> Vec<Profile> {
     let name = |text: &str| text.parse::<Symbol>().expect("a symbol");
-    let few = |profile: Profile| Profile { most_trades: 4, ..profile };
+    let few = |profile: Profile| Profile {
+        most_trades: 4,
+        ..profile
+    };
     let liquid = |text: &str, price| few(Profile::liquid(name(text), price));
     let thin = |text: &str, price, busy| Profile::thin(name(text), price, busy);
     vec![
@@ -413,10 +481,26 @@ fn catalogue() -> Vec<Profile> {
         few(thin("SHY", 82.0, 0.9)),
         thin("FXY", 63.0, 0.23),
         thin("DBB", 18.0, 0.05),
-        Profile { opens_late: 0.7, ..thin("LATE", 24.0, 0.6) },
-        Profile { falls_silent: 0.6, ..few(thin("HUSH", 31.0, 0.85)) },
-        Profile { opens_late: 1.0, breaks: true, ..thin("SPLT", 120.0, 0.7) },
-        Profile { absent: 0.5, ..thin("GONE", 9.0, 0.05) },
-        Profile { absent: 1.0, ..thin("NADA", 11.0, 0.5) },
+        Profile {
+            opens_late: 0.7,
+            ..thin("LATE", 24.0, 0.6)
+        },
+        Profile {
+            falls_silent: 0.6,
+            ..few(thin("HUSH", 31.0, 0.85))
+        },
+        Profile {
+            opens_late: 1.0,
+            breaks: true,
+            ..thin("SPLT", 120.0, 0.7)
+        },
+        Profile {
+            absent: 0.5,
+            ..thin("GONE", 9.0, 0.05)
+        },
+        Profile {
+            absent: 1.0,
+            ..thin("NADA", 11.0, 0.5)
+        },
     ]
 }

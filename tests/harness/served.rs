@@ -62,7 +62,10 @@ impl Served {
             }
         }
         let told: BTreeSet<Minute> = answered.iter().map(|candle| candle.minute).collect();
-        let lacked = truth.iter().map(|candle| candle.minute).filter(|minute| !told.contains(minute));
+        let lacked = truth
+            .iter()
+            .map(|candle| candle.minute)
+            .filter(|minute| !told.contains(minute));
         state.hidden.entry(symbol.clone()).or_default().extend(lacked);
     }
 
@@ -83,28 +86,45 @@ impl Served {
             served.quote.price == price || served.quote.day.prev_close.is_some_and(|close| close.get() == price)
         };
         let of_candle = |candle: &Candle| candle.close == price || candle.open == price;
-        state.quotes.get(symbol).is_some_and(|quotes| quotes.iter().any(of_quote))
-            || state.candles.get(symbol).is_some_and(|by| by.values().flatten().any(of_candle))
+        state
+            .quotes
+            .get(symbol)
+            .is_some_and(|quotes| quotes.iter().any(of_quote))
+            || state
+                .candles
+                .get(symbol)
+                .is_some_and(|by| by.values().flatten().any(of_candle))
     }
 
     /// The quotes of a symbol answered in `[from, to)`.
     pub fn quotes_between(&self, symbol: &Symbol, from: Timestamp, to: Timestamp) -> Vec<ServedQuote> {
         let state = self.state();
         let quotes = state.quotes.get(symbol).into_iter().flatten();
-        quotes.filter(|served| from <= served.answered_at && served.answered_at < to).copied().collect()
+        quotes
+            .filter(|served| from <= served.answered_at && served.answered_at < to)
+            .copied()
+            .collect()
     }
 
     /// Every closing price that quotes of the symbol named as that of the session before.
     pub fn quoted_closes(&self, symbol: &Symbol) -> Vec<f64> {
         let state = self.state();
         let quotes = state.quotes.get(symbol).into_iter().flatten();
-        quotes.filter_map(|served| served.quote.day.prev_close).map(|price| price.get()).collect()
+        quotes
+            .filter_map(|served| served.quote.day.prev_close)
+            .map(|price| price.get())
+            .collect()
     }
 
     /// What was told of one candle.
     pub fn told(&self, symbol: &Symbol, minute: Minute) -> Vec<Candle> {
         let state = self.state();
-        state.candles.get(symbol).and_then(|by| by.get(&minute)).cloned().unwrap_or_default()
+        state
+            .candles
+            .get(symbol)
+            .and_then(|by| by.get(&minute))
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// The minutes whose true candle some answer of their range lacked.

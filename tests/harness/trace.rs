@@ -68,7 +68,9 @@ struct Hashing<'a>(&'a mut u64);
 
 impl Write for Hashing<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        *self.0 = text.bytes().fold(*self.0, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME));
+        *self.0 = text
+            .bytes()
+            .fold(*self.0, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME));
         Ok(())
     }
 }

@@ -100,7 +100,12 @@ pub fn play(script: Script, run: Run) -> Ended {
 impl World {
     fn new(script: Script, run: Run) -> Self {
         let clock = ManualClock::new(script.begin);
-        let faults = SimFaults::new(Dice::new(script.seed, 2), Trace::new(run.keep), clock.clone(), run.death);
+        let faults = SimFaults::new(
+            Dice::new(script.seed, 2),
+            Trace::new(run.keep),
+            clock.clone(),
+            run.death,
+        );
         let (skew, secrets) = (Skew::default(), SimSecrets::default());
         let market = GeneratedMarket::with_profiles(script.seed, Calendar::Xnys, script.profiles.clone());
         let market = Arc::new(script.vendor.closing(Market::from(market)));
@@ -150,7 +155,10 @@ impl World {
         }
         if self.script.history {
             let told = self.audit.history(&self.place.truth);
-            now(mendlake_ports::sessions::Sessions::append(self.place.true_lake(), &told));
+            now(mendlake_ports::sessions::Sessions::append(
+                self.place.true_lake(),
+                &told,
+            ));
         }
         if let Some((_, ms, false)) = self.script.clock_back {
             self.skew.set(-ms);
@@ -241,7 +249,11 @@ impl World {
                 self.faults.trace(format_args!("the clock goes on to {next}"));
                 self.clock.advance_to(next);
             }
-            while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= self.clock.now()) {
+            while let Some(entry) = self
+                .agenda
+                .first_entry()
+                .filter(|entry| entry.key().0 <= self.clock.now())
+            {
                 let event = entry.remove();
                 self.happens(event);
             }
@@ -253,7 +265,9 @@ impl World {
     /// Runs one of the runnable tasks, chosen by the dice.
     fn step(&mut self) -> Result<(), String> {
         let place = self.dice.below(self.executor.runnable());
-        let Some(id) = self.executor.take(place) else { return Ok(()) };
+        let Some(id) = self.executor.take(place) else {
+            return Ok(());
+        };
         self.faults.runs(id);
         let done = self.executor.poll(id);
         for doomed in self.faults.take_doomed() {
@@ -334,12 +348,19 @@ impl World {
             return;
         }
         let place = self.place.clone();
-        for (queue, name, most) in [(place.true_live_queue(), "collect", 3), (place.true_replay_queue(), "replay", 2)] {
+        for (queue, name, most) in [
+            (place.true_live_queue(), "collect", 3),
+            (place.true_replay_queue(), "replay", 2),
+        ] {
             let waiting = visible_at(queue).is_some_and(|visible| visible <= at);
             if waiting && self.is_rested(name) && self.workers(name) < most {
                 let messages = 1 + self.dice.below(3);
                 self.rested.insert(name.to_owned(), at.plus_ms(PAUSE_MS));
-                let work = if name == "collect" { Work::Collect(messages) } else { Work::Replay(messages) };
+                let work = if name == "collect" {
+                    Work::Collect(messages)
+                } else {
+                    Work::Replay(messages)
+                };
                 return self.start_and_summon(work);
             }
         }
@@ -351,7 +372,11 @@ impl World {
                 let twice = self.dice.chance(0.1);
                 for _ in 0..1 + usize::from(twice) {
                     let (most, parks) = (1 + self.dice.below(40), self.dice.chance(0.5));
-                    self.start(Work::Land { shard: shard.clone(), most, parks });
+                    self.start(Work::Land {
+                        shard: shard.clone(),
+                        most,
+                        parks,
+                    });
                 }
             }
         }
@@ -376,16 +401,30 @@ impl World {
 
     /// When anything is to happen next.
     fn next_at(&self) -> Option<Timestamp> {
-        let rested = |name: &str| self.rested.get(name).copied().unwrap_or(self.script.begin).max(self.down_until);
+        let rested = |name: &str| {
+            self.rested
+                .get(name)
+                .copied()
+                .unwrap_or(self.script.begin)
+                .max(self.down_until)
+        };
         let mut next: Vec<Timestamp> = self.clock.next_wake_at().into_iter().collect();
         next.extend(self.agenda.first_key_value().map(|((at, _), _)| *at));
-        for (queue, name, most) in [(self.place.true_live_queue(), "collect", 3), (self.place.true_replay_queue(), "replay", 2)] {
+        for (queue, name, most) in [
+            (self.place.true_live_queue(), "collect", 3),
+            (self.place.true_replay_queue(), "replay", 2),
+        ] {
             if self.workers(name) < most {
                 next.extend(visible_at(queue).map(|visible| visible.max(rested(name))));
             }
         }
         let shards = now(self.place.true_stream().shards());
-        next.extend(shards.iter().filter(|shard| self.unread(shard)).map(|shard| rested(shard)));
+        next.extend(
+            shards
+                .iter()
+                .filter(|shard| self.unread(shard))
+                .map(|shard| rested(shard)),
+        );
         next.into_iter().min()
     }
 
@@ -397,13 +436,16 @@ impl World {
         let second = self.alone(Window::Hourly)?;
         self.audit.level(&self.place, (&first, &found), &second)?;
         let calm = self.clock.now() >= self.script.calm_at;
-        self.faults.set_weather(if calm { Weather::default() } else { self.script.weather });
+        self.faults
+            .set_weather(if calm { Weather::default() } else { self.script.weather });
         Ok(())
     }
 
     fn alone(&mut self, window: Window) -> Result<ReconcileReport, String> {
         let (place, settings) = (self.place.clone(), self.script.settings.clone());
-        let id = self.executor.spawn(async move { run(place, settings, Work::Reconcile(window)).await.ok() });
+        let id = self
+            .executor
+            .spawn(async move { run(place, settings, Work::Reconcile(window)).await.ok() });
         self.faults.runs(id);
         while self.executor.runnable() > 0 {
             let task = self.executor.take(0).expect("one is runnable");
@@ -426,7 +468,13 @@ impl World {
 
     fn end(self, violation: Option<String>) -> Ended {
         let (calls, writes) = self.faults.calls();
-        Ended { violation, trace: self.faults.take_trace(), calls, writes, counts: self.audit.into_counts() }
+        Ended {
+            violation,
+            trace: self.faults.take_trace(),
+            calls,
+            writes,
+            counts: self.audit.into_counts(),
+        }
     }
 }
 
@@ -437,7 +485,10 @@ fn visible_at(queue: &MemoryQueue<ManualClock>) -> Option<Timestamp> {
 fn terms(script: &Script) -> Terms {
     let key = |text: &str| Key::new(text).expect("the harness's keys are keys");
     let per_minute = script.settings.rate_limit;
-    let finnhub = |version: &str, text| Account { per_minute, ..Account::finnhub(version, key(text), script.plan) };
+    let finnhub = |version: &str, text| Account {
+        per_minute,
+        ..Account::finnhub(version, key(text), script.plan)
+    };
     let alpaca = |version: &str, text| Account::alpaca(version, key(text), mendlake::finnhub::Plan::Free);
     Terms {
         seed: script.seed,
