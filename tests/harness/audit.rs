@@ -31,6 +31,9 @@ pub type Open = BTreeMap<(NaiveDate, Symbol), MinuteSet>;
 /// A replay may have read the watchlist that long ago, in milliseconds.
 const STALE_LIST_MS: i64 = 180_000;
 
+/// The run without candles that is quiet where nothing is known of a symbol, in minutes.
+const QUIET_WITHOUT_HISTORY: i64 = 3;
+
 /// Audits one world.
 pub struct Audit {
     script: Script,
@@ -316,7 +319,13 @@ impl Audit {
     ) -> Result<(), String> {
         let of = |minute: Minute| best.get(&(symbol.clone(), minute)).copied();
         let rows: Vec<&StoredRow> = session.minutes().iter().filter_map(of).collect();
-        let judge = Judge::new(place, symbol, session, self.script.heals());
+        let judge = Judge::new(
+            place,
+            symbol,
+            session,
+            self.script.heals(),
+            self.quiet_limit(place, symbol, &session),
+        );
         for minute in state.expected.iter() {
             let given_up = state
                 .verdicts
@@ -346,6 +355,17 @@ impl Audit {
             }
         }
         self.status(place, symbol, &session, state)
+    }
+
+    /// The longest run without candles that the pipeline may take for quiet, from what it knew of the sessions before.
+    fn quiet_limit(&self, place: &SimPlace, symbol: &Symbol, session: &Session) -> i64 {
+        let days = (1..=15).filter_map(|back| session.on.checked_sub_days(chrono::Days::new(back)));
+        let before: Vec<NaiveDate> = days.filter(|day| place.truth.session(*day).is_some()).take(5).collect();
+        let told = before.iter().flat_map(|day| now(place.true_lake().current(*day, *day)));
+        let runs = told
+            .filter(|status| status.symbol == *symbol)
+            .filter_map(|status| status.longest_quiet_run);
+        runs.map(i64::from).max().unwrap_or(0).max(QUIET_WITHOUT_HISTORY)
     }
 
     /// The table of sessions says what the other says.

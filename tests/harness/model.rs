@@ -7,7 +7,7 @@ use mendlake_domain::calendar::{Calendar, Session, days};
 use mendlake_domain::candle::Candle;
 use mendlake_domain::coverage::MinuteSet;
 use mendlake_domain::gap::{Unrecoverable, Upheld};
-use mendlake_domain::minute::Minute;
+use mendlake_domain::minute::{Minute, Timestamp};
 use mendlake_domain::overlay::Overlay;
 use mendlake_domain::quote::{Basis, Row, SAMPLE_WINDOW_MS, StoredRow};
 use mendlake_domain::symbol::Symbol;
@@ -16,9 +16,12 @@ use mendlake_ports::control;
 use mendlake_ports::gaps::Gaps;
 
 use crate::place::{SimPlace, now};
+use crate::served::ServedCandles;
 
 /// How far back a previous close may come from, in sessions.
 const PREVIOUS_SESSIONS: usize = 5;
+
+const HOUR_MS: i64 = 3_600_000;
 
 /// A break in price above this is no price of the session.
 const PRICE_BREAK: f64 = 0.25;
@@ -39,7 +42,7 @@ impl Model {
     }
 
     /// Only what was asked for by then.
-    pub fn asked_before(mut self, at: mendlake_domain::minute::Timestamp) -> Self {
+    pub fn asked_before(mut self, at: Timestamp) -> Self {
         self.versions.retain(|version| version.made_at < at);
         self
     }
@@ -125,16 +128,19 @@ pub struct Judge<'a> {
     symbol: &'a Symbol,
     session: Session,
     truth: Vec<Candle>,
-    hidden: MinuteSet,
+    answers: Vec<ServedCandles>,
+    quiet_limit: i64,
     upheld: BTreeMap<Upheld, MinuteSet>,
     heals: bool,
 }
 
 impl<'a> Judge<'a> {
     /// The judge of a symbol-session. Where no source may be asked for candles, nothing `heals` what is wrong.
-    pub fn new(place: &'a SimPlace, symbol: &'a Symbol, session: Session, heals: bool) -> Self {
+    ///
+    /// `quiet_limit` is the longest run without candles that the pipeline may take for quiet at once.
+    pub fn new(place: &'a SimPlace, symbol: &'a Symbol, session: Session, heals: bool, quiet_limit: i64) -> Self {
         let truth = place.truth.candles(symbol, &session);
-        let hidden = place.served.hidden(symbol);
+        let answers = place.served.answers(symbol);
         let item = now(place.true_ledger().gap(session.on, symbol));
         let upheld = item.map(|item| item.gap.upheld).unwrap_or_default();
         Self {
@@ -142,7 +148,8 @@ impl<'a> Judge<'a> {
             symbol,
             session,
             truth,
-            hidden,
+            answers,
+            quiet_limit,
             upheld,
             heals,
         }
@@ -198,19 +205,56 @@ impl<'a> Judge<'a> {
             return None;
         }
         let between = |candle: &&Candle| candle.minute > traded_at.minute() && candle.minute < row.minute;
-        self.truth
-            .iter()
-            .filter(between)
-            .find(|candle| !self.hidden.contains(candle.minute))
+        let missed = self.truth.iter().find(between)?;
+        let excused = self.excused(traded_at.minute(), row.minute, None);
+        (!excused).then_some(missed)
     }
 
-    /// True candles after this minute that had ended by another and that every answer showed.
-    fn shown_between(&self, after: Minute, by: Minute) -> bool {
-        let between = |candle: &&Candle| candle.minute > after && candle.minute < by;
-        self.truth
+    /// Whether nothing traded after one minute and before another, or the answers hid it so well that the design's rules
+    /// take it for quiet: in one answer a short run with a candle after it; or two answers, of two sources or an hour
+    /// apart, that both lack it. `read_at` is when the answer in question arrived, where it is known.
+    fn excused(&self, after: Minute, by: Minute, read_at: Option<Timestamp>) -> bool {
+        let missed: MinuteSet = self
+            .truth
             .iter()
-            .filter(between)
-            .any(|candle| !self.hidden.contains(candle.minute))
+            .map(|c| c.minute)
+            .filter(|m| *m > after && *m < by)
+            .collect();
+        if missed.is_empty() {
+            return true;
+        }
+        let lacking = |answer: &&ServedCandles| missed.is_subset(&answer.lacked);
+        let lacking: Vec<&ServedCandles> = self.answers.iter().filter(lacking).collect();
+        let short = |answer: &ServedCandles| {
+            let next = answer.told.iter().find(|minute| *minute >= by);
+            let last = answer
+                .told
+                .within(self.session.open, by)
+                .last()
+                .unwrap_or(self.session.open + -1);
+            next.is_some_and(|next| next.since(last) - 1 <= self.quiet_limit)
+        };
+        let here = |answer: &&ServedCandles| read_at.is_none_or(|at| at == answer.answered_at);
+        let twice = |a: &ServedCandles| {
+            lacking
+                .iter()
+                .any(|b| a.source != b.source || b.answered_at.ms_since(a.answered_at).abs() >= HOUR_MS)
+        };
+        lacking
+            .iter()
+            .copied()
+            .filter(here)
+            .any(|answer| short(answer) || twice(answer))
+            || self.vouched(after, by)
+    }
+
+    /// A quote of a later minute that still showed a trade from before the run: a vendor that lies about quotes too.
+    fn vouched(&self, after: Minute, by: Minute) -> bool {
+        let later = self
+            .place
+            .served
+            .quotes_between(self.symbol, by.start(), self.session.close.start());
+        later.iter().any(|served| served.quote.traded_at < after.end())
     }
 
     /// The close of the session's newest candle by then; an older one only where an answer hid all those between.
@@ -221,7 +265,7 @@ impl<'a> Judge<'a> {
             && minute < row.minute
             && self.told(minute).any(|candle| candle.close == row.price.get())
             && self.truth.iter().any(|candle| candle.minute == minute)
-            && !self.shown_between(minute, row.minute)
+            && self.excused(minute, row.minute, Some(row.observed_at))
     }
 
     fn is_open(&self, row: &Row) -> bool {
@@ -239,7 +283,7 @@ impl<'a> Judge<'a> {
         // A vendor that lies about candles lies about that one too.
         let known =
             true_close == Some(price) || quoted.contains(&price) || self.place.served.has_price(self.symbol, price);
-        known && !self.shown_between(self.session.open + -1, row.minute)
+        known && self.excused(self.session.open + -1, row.minute, None)
     }
 
     fn told(&self, minute: Minute) -> impl Iterator<Item = Candle> {
@@ -256,7 +300,7 @@ impl<'a> Judge<'a> {
         };
         match why {
             Unrecoverable::NoData if self.truth.is_empty() => Ok(()),
-            Unrecoverable::NoData if before().is_none() && !self.shown_between(self.session.open + -1, minute) => {
+            Unrecoverable::NoData if before().is_none() && self.excused(self.session.open + -1, minute, None) => {
                 Ok(())
             }
             Unrecoverable::NoData => Err(format!("{of}, and there are {} candles", self.truth.len())),

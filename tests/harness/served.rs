@@ -1,12 +1,12 @@
 //! What the vendors told, as the clients read it, and what they were asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mendlake_domain::candle::Candle;
 use mendlake_domain::coverage::MinuteSet;
 use mendlake_domain::minute::{Minute, Timestamp};
-use mendlake_domain::quote::Quote;
+use mendlake_domain::quote::{Quote, SourceName};
 use mendlake_domain::symbol::Symbol;
 
 /// A quote as it was answered.
@@ -16,6 +16,19 @@ pub struct ServedQuote {
     pub answered_at: Timestamp,
     /// What it said.
     pub quote: Quote,
+}
+
+/// An answer with candles.
+#[derive(Clone, Debug)]
+pub struct ServedCandles {
+    /// When it arrived, on the pipeline's clock.
+    pub answered_at: Timestamp,
+    /// Whose it is.
+    pub source: SourceName,
+    /// The minutes it had a candle of.
+    pub told: MinuteSet,
+    /// The minutes of its range whose true candle it lacked.
+    pub lacked: MinuteSet,
 }
 
 /// A request that reached a vendor.
@@ -37,7 +50,7 @@ pub struct Served(Mutex<State>);
 struct State {
     quotes: BTreeMap<Symbol, Vec<ServedQuote>>,
     candles: BTreeMap<Symbol, BTreeMap<Minute, Vec<Candle>>>,
-    hidden: BTreeMap<Symbol, MinuteSet>,
+    answers: BTreeMap<Symbol, Vec<ServedCandles>>,
     asked: Vec<Asked>,
 }
 
@@ -51,8 +64,9 @@ impl Served {
         self.state().quotes.entry(symbol.clone()).or_default().push(served);
     }
 
-    /// Notes an answer with candles, and the true ones that it lacked.
-    pub fn candles(&self, symbol: &Symbol, answered: &[Candle], truth: &[Candle]) {
+    /// Notes an answer with candles, beside the true ones of its range.
+    pub fn candles(&self, symbol: &Symbol, answered_at: Timestamp, source: &SourceName, of: (&[Candle], &[Candle])) {
+        let (answered, truth) = of;
         let mut state = self.state();
         let kept = state.candles.entry(symbol.clone()).or_default();
         for candle in answered {
@@ -61,12 +75,20 @@ impl Served {
                 told.push(*candle);
             }
         }
-        let told: BTreeSet<Minute> = answered.iter().map(|candle| candle.minute).collect();
+        let told: MinuteSet = answered.iter().map(|candle| candle.minute).collect();
         let lacked = truth
             .iter()
             .map(|candle| candle.minute)
-            .filter(|minute| !told.contains(minute));
-        state.hidden.entry(symbol.clone()).or_default().extend(lacked);
+            .filter(|minute| !told.contains(*minute))
+            .collect();
+        let source = source.clone();
+        let answer = ServedCandles {
+            answered_at,
+            source,
+            told,
+            lacked,
+        };
+        state.answers.entry(symbol.clone()).or_default().push(answer);
     }
 
     /// Notes a request.
@@ -127,8 +149,8 @@ impl Served {
             .unwrap_or_default()
     }
 
-    /// The minutes whose true candle some answer of their range lacked.
-    pub fn hidden(&self, symbol: &Symbol) -> MinuteSet {
-        self.state().hidden.get(symbol).cloned().unwrap_or_default()
+    /// Every answer with candles of the symbol, in the order of arrival.
+    pub fn answers(&self, symbol: &Symbol) -> Vec<ServedCandles> {
+        self.state().answers.get(symbol).cloned().unwrap_or_default()
     }
 }

@@ -88,7 +88,8 @@ impl<C: CandleSource> CandleSource for Source<C> {
                 .into_iter()
                 .filter(|c| from <= c.minute && c.minute < to)
                 .collect();
-            self.served.candles(symbol, candles, &asked);
+            self.served
+                .candles(symbol, self.clock.now(), self.client.name(), (candles, &asked));
             match self.sabotage {
                 Some(Sabotage::PricesInvented) => candles.iter_mut().for_each(|candle| candle.close *= INVENTED),
                 Some(Sabotage::CandlesEarly) => {

@@ -270,11 +270,7 @@ impl World {
         };
         self.faults.runs(id);
         let done = self.executor.poll(id);
-        for doomed in self.faults.take_doomed() {
-            self.executor.kill(doomed);
-            self.working.remove(&doomed);
-            self.audit.count("deaths");
-        }
+        self.bury();
         let published = self.place.seen_lake().take_published();
         if !published.is_empty() {
             self.audit.published(&self.place, &published)?;
@@ -428,20 +424,28 @@ impl World {
         next.into_iter().min()
     }
 
-    /// Reconciles twice at one instant, with nobody else there and nothing going wrong.
-    fn audit_level(&mut self) -> Result<(), String> {
+    /// Reconciles twice at one instant, with nobody else there and nothing going wrong; gives the second report.
+    fn audit_level(&mut self) -> Result<ReconcileReport, String> {
         self.faults.set_weather(Weather::default());
-        let first = self.alone(Window::Hourly)?;
-        let found = self.audit.open_gaps(&self.place);
-        let second = self.alone(Window::Hourly)?;
-        self.audit.level(&self.place, (&first, &found), &second)?;
+        let second = loop {
+            let Some(first) = self.alone(Window::Hourly)? else {
+                continue;
+            };
+            let found = self.audit.open_gaps(&self.place);
+            let Some(second) = self.alone(Window::Hourly)? else {
+                continue;
+            };
+            self.audit.level(&self.place, (&first, &found), &second)?;
+            break second;
+        };
         let calm = self.clock.now() >= self.script.calm_at;
         self.faults
             .set_weather(if calm { Weather::default() } else { self.script.weather });
-        Ok(())
+        Ok(second)
     }
 
-    fn alone(&mut self, window: Window) -> Result<ReconcileReport, String> {
+    /// Reconciles while nobody else is at work; `None` where the script had it die.
+    fn alone(&mut self, window: Window) -> Result<Option<ReconcileReport>, String> {
         let (place, settings) = (self.place.clone(), self.script.settings.clone());
         let id = self
             .executor
@@ -450,20 +454,31 @@ impl World {
         while self.executor.runnable() > 0 {
             let task = self.executor.take(0).expect("one is runnable");
             match self.executor.poll(task) {
-                Some(Some(Done::Reconciled(report))) => return Ok(*report),
+                Some(Some(Done::Reconciled(report))) => return Ok(Some(*report)),
                 Some(_) => return Err("a reconciliation failed though nothing was wrong".into()),
                 None => {}
             }
         }
+        if self.bury() {
+            return Ok(None);
+        }
         Err("a reconciliation waits for something".into())
     }
 
+    /// Takes away who died; tells whether anybody did.
+    fn bury(&mut self) -> bool {
+        let doomed = self.faults.take_doomed();
+        for id in &doomed {
+            self.executor.kill(*id);
+            self.working.remove(id);
+            self.audit.count("deaths");
+        }
+        !doomed.is_empty()
+    }
+
     fn judge(&mut self) -> Result<(), String> {
-        let first = self.alone(Window::Hourly)?;
-        let found = self.audit.open_gaps(&self.place);
-        let second = self.alone(Window::Hourly)?;
-        self.audit.level(&self.place, (&first, &found), &second)?;
-        self.audit.whole(&self.place, &second)
+        let last = self.audit_level()?;
+        self.audit.whole(&self.place, &last)
     }
 
     fn end(self, violation: Option<String>) -> Ended {
