@@ -59,10 +59,7 @@ pub async fn collect(place: &impl Place, settings: &Settings, body: &str) -> Res
         Err(error) => {
             let reason = mendlake_ports::error::chain(&error);
             set_aside(place, "live-queue", &reason, body.as_bytes()).await?;
-            return Ok(CollectReport {
-                poisoned: true,
-                ..CollectReport::default()
-            });
+            return Ok(CollectReport { poisoned: true, ..CollectReport::default() });
         }
     };
     let now = place.clock().now();
@@ -102,10 +99,7 @@ async fn session(
         "early"
     } else {
         let overlay = control::overlay(place.lake()).await?;
-        let schedule = Schedule {
-            calendar: settings.calendar,
-            overlay,
-        };
+        let schedule = Schedule { calendar: settings.calendar, overlay };
         match schedule.session_of(sample.minute) {
             Ok(Some(session)) => return Ok(Some(session)),
             Ok(None) => "no_session",
@@ -136,17 +130,9 @@ async fn ask(place: &impl Place, symbol: &Symbol, minute: Minute) -> Answered<Op
         let at = place.clock().now();
         calls += 1;
         let reply = clock::by(place.clock(), deadline, place.quotes().quote(symbol)).await;
-        let asked = Asked {
-            at,
-            answered_at: place.clock().now(),
-        };
+        let asked = Asked { at, answered_at: place.clock().now() };
         if calls == 1
-            && let Some(Reply {
-                outcome: Err(SourceError::Throttled {
-                    reset_at: Some(reset_at),
-                }),
-                ..
-            }) = &reply
+            && let Some(Reply { outcome: Err(SourceError::Throttled { reset_at: Some(reset_at) }), .. }) = &reply
             && reset_at.ms_since(minute.start()) < RESET_BY_MS
         {
             place.clock().sleep_until(*reset_at).await;
@@ -174,14 +160,7 @@ async fn judge(
             None => "timed_out".to_owned(),
             Some(Ok(None)) => "no_value".to_owned(),
             Some(Ok(Some(quote))) => {
-                match accept(
-                    symbol,
-                    sample.minute,
-                    session,
-                    place.quotes().name(),
-                    &quote,
-                    answer.asked,
-                ) {
+                match accept(symbol, sample.minute, session, place.quotes().name(), &quote, answer.asked) {
                     Ok(row) => {
                         rows.push(row);
                         continue;
@@ -223,17 +202,8 @@ impl Learnt {
         }
         let key_version = place.quotes().key_version().await;
         let since = Some(place.clock().now());
-        let state = SourceState {
-            health,
-            since,
-            key_version,
-            limit,
-            ..state
-        };
-        place
-            .ledger()
-            .set_state(place.quotes().name(), QUOTE_ENDPOINT, &state)
-            .await
+        let state = SourceState { health, since, key_version, limit, ..state };
+        place.ledger().set_state(place.quotes().name(), QUOTE_ENDPOINT, &state).await
     }
 }
 
@@ -255,25 +225,14 @@ async fn append(stream: &impl Stream, sample: &Sample, rows: &[Row]) -> Result<(
         return Ok(());
     }
     let partition_key = sample.symbols.first().map(Symbol::to_string).unwrap_or_default();
-    let record = [NewRecord {
-        partition_key,
-        data: record::encode(rows),
-    }];
+    let record = [NewRecord { partition_key, data: record::encode(rows) }];
     let mut last = None;
     for _ in 0..APPEND_TRIES {
-        match stream
-            .append(&record)
-            .await
-            .and_then(|mut outcomes| outcomes.pop().unwrap_or(Ok(())))
-        {
+        match stream.append(&record).await.and_then(|mut outcomes| outcomes.pop().unwrap_or(Ok(()))) {
             Ok(()) => return Ok(()),
             Err(error) if error.kind == Kind::Rejected => return Err(error),
             Err(error) => last = Some(error),
         }
     }
-    Err(PortError::caused(
-        Kind::Unavailable,
-        "append to stream",
-        last.expect("there was at least one try"),
-    ))
+    Err(PortError::caused(Kind::Unavailable, "append to stream", last.expect("there was at least one try")))
 }

@@ -38,10 +38,7 @@ pub struct LandReport {
 ///
 /// A poisoned record is set aside before anything is acknowledged and never blocks the others.
 pub async fn land(lake: &(impl Lake + SetAside), landing: &impl Landing, batch: &Batch) -> Result<LandReport> {
-    let mut report = LandReport {
-        records: batch.records.len(),
-        ..LandReport::default()
-    };
+    let mut report = LandReport { records: batch.records.len(), ..LandReport::default() };
     let mut by_date: BTreeMap<NaiveDate, Vec<StoredRow>> = BTreeMap::new();
     for stream_record in &batch.records {
         let (rows, rejected) = read(stream_record);
@@ -87,22 +84,9 @@ pub async fn reland(lake: &(impl Lake + SetAside), landing: &impl Landing) -> Re
 
 /// The rows of a record with its arrival time, and the lines that are none.
 fn read(stream_record: &StreamRecord) -> (Vec<StoredRow>, Vec<RejectedLine>) {
-    let decoded = record::decode(&stream_record.data);
-    let mut rejected = decoded.rejected;
-    let mut rows = Vec::new();
-    for row in decoded.rows {
-        match law::admissible(&row, stream_record.arrived_at) {
-            Ok(()) => rows.push(StoredRow {
-                row,
-                stored_at: stream_record.arrived_at,
-            }),
-            Err(reason) => rejected.push(RejectedLine {
-                number: rows.len() + 1,
-                reason,
-            }),
-        }
-    }
-    (rows, rejected)
+    let stored_at = stream_record.arrived_at;
+    let decoded = record::decode_admitting(&stream_record.data, |row| law::admissible(row, stored_at));
+    (decoded.rows.into_iter().map(|row| StoredRow { row, stored_at }).collect(), decoded.rejected)
 }
 
 fn quarantined(batch: &Batch, stream_record: &StreamRecord, rejected: &[RejectedLine]) -> Rejected {
@@ -121,11 +105,7 @@ fn object(batch: &Batch, dt: NaiveDate, rows: Vec<StoredRow>) -> NewObject {
         dt,
         stream_id: batch.stream_id.clone(),
         shard: batch.shard.clone(),
-        first_sequence: batch
-            .records
-            .first()
-            .map(|record| record.sequence.clone())
-            .unwrap_or_default(),
+        first_sequence: batch.records.first().map(|record| record.sequence.clone()).unwrap_or_default(),
         rows,
     }
 }

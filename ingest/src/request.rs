@@ -79,13 +79,8 @@ pub async fn request(place: &impl Place, settings: &Settings, minute: Minute) ->
         return Ok(report(RequestOutcome::Late));
     }
     let overlay = control::overlay(place.lake()).await?;
-    let schedule = Schedule {
-        calendar: settings.calendar,
-        overlay,
-    };
-    let in_session = schedule
-        .session_of(minute)
-        .map_err(|e| PortError::caused(Kind::Rejected, "find session", e))?;
+    let schedule = Schedule { calendar: settings.calendar, overlay };
+    let in_session = schedule.session_of(minute).map_err(|e| PortError::caused(Kind::Rejected, "find session", e))?;
     if in_session.is_none() {
         return Ok(report(RequestOutcome::NoSession));
     }
@@ -95,31 +90,16 @@ pub async fn request(place: &impl Place, settings: &Settings, minute: Minute) ->
     }
     let left_out = leave_out(place, settings, &mut symbols).await?;
     let calls = u32::try_from(symbols.len()).expect("a watchlist is bounded by the rate limit");
-    if place
-        .ledger()
-        .reserve_live(place.quotes().name(), minute, calls)
-        .await?
-        == Reservation::AlreadyReserved
-    {
+    if place.ledger().reserve_live(place.quotes().name(), minute, calls).await? == Reservation::AlreadyReserved {
         return Ok(report(RequestOutcome::Duplicate));
     }
-    let expectation = Expectation {
-        minute,
-        symbols,
-        requested_at: now,
-    };
+    let expectation = Expectation { minute, symbols, requested_at: now };
     place.ledger().record(&expectation).await?;
     let messages = messages(&expectation, now);
     let unsent = send(place.live_queue(), &messages).await?;
     let symbols = expectation.symbols.len();
     let messages = messages.len() - unsent;
-    Ok(RequestReport {
-        symbols,
-        left_out,
-        messages,
-        unsent,
-        ..report(RequestOutcome::Requested)
-    })
+    Ok(RequestReport { symbols, left_out, messages, unsent, ..report(RequestOutcome::Requested) })
 }
 
 /// Cuts the list to what the provider's limit, as last learnt, has room for; gives how many were cut.
@@ -135,23 +115,14 @@ async fn leave_out(place: &impl Place, settings: &Settings, symbols: &mut Vec<Sy
 
 fn messages(expectation: &Expectation, now: Timestamp) -> Vec<Message> {
     let chunk = |(index, symbols): (usize, &[Symbol])| {
-        let sample = Sample {
-            v: task::VERSION,
-            minute: expectation.minute,
-            symbols: symbols.to_vec(),
-        };
+        let sample = Sample { v: task::VERSION, minute: expectation.minute, symbols: symbols.to_vec() };
         let stagger_ms = FIRST_VISIBLE_MS * (1 + i64::try_from(index).expect("a list has few chunks"));
         Message {
             body: serde_json::to_string(&sample).expect("a sample is JSON: its keys are text"),
             visible_at: expectation.minute.start().plus_ms(stagger_ms).max(now),
         }
     };
-    expectation
-        .symbols
-        .chunks(SYMBOLS_A_SAMPLE)
-        .enumerate()
-        .map(chunk)
-        .collect()
+    expectation.symbols.chunks(SYMBOLS_A_SAMPLE).enumerate().map(chunk).collect()
 }
 
 /// Sends messages, those refused again; gives how many were refused to the end. A call of which nothing is known is not

@@ -7,14 +7,14 @@ use mendlake_domain::digest;
 use mendlake_domain::gap::OpenReason;
 use mendlake_domain::minute::{Minute, Timestamp};
 use mendlake_domain::quote::SourceName;
-use mendlake_domain::settings::{Settings, replay_share};
+use mendlake_domain::settings::{Settings, rate_reserve, replay_share};
 use mendlake_domain::symbol::Symbol;
 use mendlake_ports::budget::Budget;
 use mendlake_ports::clock::{self, Clock};
 use mendlake_ports::error::Result;
 use mendlake_ports::place::Place;
 use mendlake_ports::set_aside::{Rejected, SetAside};
-use mendlake_ports::source::{CandleSource, QuoteSource, Reply, SourceError};
+use mendlake_ports::source::{CandleSource, QuoteSource, RateLimit, Reply, SourceError};
 use mendlake_ports::source_states::{Health, MOST_SERVED, SourceState, SourceStates};
 
 use crate::context::Context;
@@ -24,7 +24,7 @@ use crate::context::Context;
 pub(crate) const SECOND_HALF_MS: i64 = 30_000;
 
 /// The endpoint's name in the ledger's source items.
-pub(crate) const CANDLE_ENDPOINT: &str = "candle";
+pub const CANDLE_ENDPOINT: &str = "candle";
 
 /// Calls are leased in blocks, so that a write to the ledger serves several.
 const LEASE_BLOCK: u32 = 10;
@@ -60,6 +60,8 @@ pub(crate) struct Calls<'a, P: Place> {
     patience: Patience,
     states: BTreeMap<SourceName, SourceState>,
     leases: BTreeMap<SourceName, (Minute, u32)>,
+    /// What each source's last answer told of its window.
+    windows: BTreeMap<SourceName, RateLimit>,
     /// Calls made, by source.
     pub(crate) made: BTreeMap<SourceName, usize>,
     /// Answers that were no candles, by source and class.
@@ -69,17 +71,8 @@ pub(crate) struct Calls<'a, P: Place> {
 impl<'a, P: Place> Calls<'a, P> {
     pub(crate) fn new(place: &'a P, settings: &'a Settings, context: &'a Context, patience: Patience) -> Self {
         let (states, leases) = (BTreeMap::new(), BTreeMap::new());
-        let (made, failed) = (BTreeMap::new(), BTreeMap::new());
-        Self {
-            place,
-            settings,
-            context,
-            patience,
-            states,
-            leases,
-            made,
-            failed,
-        }
+        let (windows, made, failed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { place, settings, context, patience, states, leases, windows, made, failed }
     }
 
     /// Whether the source is known not to include this symbol in its plan.
@@ -115,10 +108,7 @@ impl<'a, P: Place> Calls<'a, P> {
         let reply = match reply.outcome {
             Err(SourceError::Throttled { reset_at }) => match self.wait_for_reset(source, reset_at).await? {
                 true => self.call(source, symbol, from, to).await?,
-                false => Reply {
-                    outcome: Err(SourceError::Throttled { reset_at }),
-                    rate: None,
-                },
+                false => Reply { outcome: Err(SourceError::Throttled { reset_at }), rate: None },
             },
             _ => reply,
         };
@@ -126,12 +116,7 @@ impl<'a, P: Place> Calls<'a, P> {
         match reply.outcome {
             Ok(candles) => {
                 self.served(source, symbol).await?;
-                Ok(Called::Read(CandleRead::new(
-                    source.name().clone(),
-                    read_at,
-                    to,
-                    candles,
-                )))
+                Ok(Called::Read(CandleRead::new(source.name().clone(), read_at, to, candles)))
             }
             Err(error) => self.refused(source, symbol, error).await.map(Called::Failed),
         }
@@ -148,18 +133,13 @@ impl<'a, P: Place> Calls<'a, P> {
         *self.made.entry(source.name().clone()).or_default() += 1;
         let deadline = self.place.clock().now().plus_ms(CALL_FOR_MS);
         let reply = clock::by(self.place.clock(), deadline, source.candles(symbol, from, to)).await;
-        let why = || SourceError::Unavailable {
-            why: format!("no answer in {} s", CALL_FOR_MS / 1000),
-        };
-        let reply = reply.unwrap_or_else(|| Reply {
-            outcome: Err(why()),
-            rate: None,
-        });
+        let why = || SourceError::Unavailable { why: format!("no answer in {} s", CALL_FOR_MS / 1000) };
+        let reply = reply.unwrap_or_else(|| Reply { outcome: Err(why()), rate: None });
         if let Err(error) = &reply.outcome {
-            *self
-                .failed
-                .entry(format!("{} {}", source.name(), error.class()))
-                .or_default() += 1;
+            *self.failed.entry(format!("{} {}", source.name(), error.class())).or_default() += 1;
+        }
+        if let Some(rate) = reply.rate {
+            self.windows.insert(source.name().clone(), rate);
         }
         let learnt = reply.rate.map(|rate| rate.limit);
         if learnt.is_some() && learnt != self.state(source).await?.limit {
@@ -174,11 +154,7 @@ impl<'a, P: Place> Calls<'a, P> {
             let mut state = self.place.ledger().state(source.name(), CANDLE_ENDPOINT).await?;
             let key_version = source.key_version().await;
             if state.key_version != key_version {
-                state = SourceState {
-                    key_version,
-                    limit: state.limit,
-                    ..SourceState::default()
-                };
+                state = SourceState { key_version, limit: state.limit, ..SourceState::default() };
             }
             self.states.insert(source.name().clone(), state);
         }
@@ -188,10 +164,7 @@ impl<'a, P: Place> Calls<'a, P> {
     async fn update(&mut self, source: &P::Candles, change: impl FnOnce(&mut SourceState)) -> Result<()> {
         let mut state = self.state(source).await?.clone();
         change(&mut state);
-        self.place
-            .ledger()
-            .set_state(source.name(), CANDLE_ENDPOINT, &state)
-            .await?;
+        self.place.ledger().set_state(source.name(), CANDLE_ENDPOINT, &state).await?;
         self.states.insert(source.name().clone(), state);
         Ok(())
     }
@@ -288,6 +261,17 @@ impl<'a, P: Place> Calls<'a, P> {
                 self.place.clock().sleep_until(half).await;
                 continue;
             }
+            if let Some(reset_at) = self.spoken_for(source, now, live) {
+                let waits = match self.patience {
+                    Patience::Minute => reset_at < minute.end(),
+                    Patience::Until(until) => reset_at < until,
+                };
+                if !waits {
+                    return Ok(false);
+                }
+                self.place.clock().sleep_until(reset_at).await;
+                continue;
+            }
             if self.take(source, minute, live).await? {
                 return Ok(true);
             }
@@ -298,29 +282,26 @@ impl<'a, P: Place> Calls<'a, P> {
         }
     }
 
+    /// When the provider's window ends, where what its last answer left of it is needed for the next live burst: windows
+    /// do not begin on the clock's minute, and one may hold parts of two minutes' replays.
+    fn spoken_for(&self, source: &P::Candles, now: Timestamp, live: usize) -> Option<Timestamp> {
+        let rate = self.windows.get(source.name()).filter(|rate| rate.reset_at > now)?;
+        let burst_inside = rate.reset_at > now.minute().end();
+        let needed = rate_reserve(rate.limit) as usize + if burst_inside { live } else { 0 };
+        (rate.remaining as usize <= needed).then_some(rate.reset_at)
+    }
+
     /// Takes a call of what is leased of this minute, or leases more of it.
     async fn take(&mut self, source: &P::Candles, minute: Minute, live: usize) -> Result<bool> {
-        let left = self
-            .leases
-            .get(source.name())
-            .filter(|(of, _)| *of == minute)
-            .map_or(0, |(_, left)| *left);
+        let left = self.leases.get(source.name()).filter(|(of, _)| *of == minute).map_or(0, |(_, left)| *left);
         let left = if left > 0 {
             left
         } else {
-            let limit = self
-                .state(source)
-                .await?
-                .limit
-                .unwrap_or_else(|| source.configured_limit());
+            let limit = self.state(source).await?.limit.unwrap_or_else(|| source.configured_limit());
             let share = replay_share(limit, live);
-            self.place
-                .ledger()
-                .lease_replay(source.name(), minute, LEASE_BLOCK, share)
-                .await?
+            self.place.ledger().lease_replay(source.name(), minute, LEASE_BLOCK, share).await?
         };
-        self.leases
-            .insert(source.name().clone(), (minute, left.saturating_sub(1)));
+        self.leases.insert(source.name().clone(), (minute, left.saturating_sub(1)));
         Ok(left > 0)
     }
 

@@ -35,10 +35,7 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) async fn load(lake: &impl Control, settings: &Settings) -> Result<Self> {
-        let schedule = Schedule {
-            calendar: settings.calendar,
-            overlay: control::overlay(lake).await?,
-        };
+        let schedule = Schedule { calendar: settings.calendar, overlay: control::overlay(lake).await? };
         let watchlist = control::watchlist(lake).await?;
         let mut verdicts: BTreeMap<(NaiveDate, Symbol), GivenUp> = BTreeMap::new();
         for verdict in control::verdicts(lake).await? {
@@ -47,21 +44,13 @@ impl Context {
             of.values_mut().for_each(|set| *set = set.difference(&verdict.minutes));
             of.entry(verdict.reason).or_default().extend_set(&verdict.minutes);
         }
-        Ok(Self {
-            schedule,
-            watchlist,
-            verdicts,
-        })
+        Ok(Self { schedule, watchlist, verdicts })
     }
 
     /// A context of these, without verdicts.
     #[cfg(test)]
     pub(crate) fn of(schedule: Schedule, watchlist: Watchlist) -> Self {
-        Self {
-            schedule,
-            watchlist,
-            verdicts: BTreeMap::new(),
-        }
+        Self { schedule, watchlist, verdicts: BTreeMap::new() }
     }
 
     /// Expected minutes of a symbol-session before the horizon.
@@ -141,11 +130,7 @@ mod tests {
 
     #[test]
     fn the_longest_run_of_sessions_that_tell_enough_is_the_history() {
-        let history = History::told(vec![
-            status("FXY", 390, 12),
-            status("FXY", 390, 40),
-            status("DBB", 3, 0),
-        ]);
+        let history = History::told(vec![status("FXY", 390, 12), status("FXY", 390, 40), status("DBB", 3, 0)]);
         let longest = |text: &str| history.longest(&text.parse().expect("a symbol"));
         assert_eq!(longest("FXY"), Some(40));
         assert_eq!(longest("DBB"), None, "three minutes tell nothing of how it trades");

@@ -76,13 +76,7 @@ impl<P: Place> Healer<'_, P> {
     /// Heals what can be healed now. Sources are asked in the configured order until nothing is left to ask for.
     pub(crate) async fn heal(&mut self, wanted: &Wanted, item: &Gap) -> Result<HealedSession> {
         let (reads, must_agree, failed) = (Vec::new(), Vec::new(), Vec::new());
-        let mut known = Known {
-            reads,
-            must_agree,
-            failed,
-            market: Market::NotAsked,
-            previous: Previous::NotAsked,
-        };
+        let mut known = Known { reads, must_agree, failed, market: Market::NotAsked, previous: Previous::NotAsked };
         for source in self.place.candles() {
             if !self.calls.not_entitled(source, &wanted.symbol).await? {
                 known.must_agree.push(source.name().clone());
@@ -91,11 +85,7 @@ impl<P: Place> Healer<'_, P> {
         let mut verdicts = Decided::default();
         for source in self.place.candles() {
             let to = wanted.session.close + ASKED_PAST_CLOSE_MIN;
-            match self
-                .calls
-                .candles(source, &wanted.symbol, wanted.session.open, to)
-                .await?
-            {
+            match self.calls.candles(source, &wanted.symbol, wanted.session.open, to).await? {
                 Called::Failed(reason) => known.failed.push(reason),
                 Called::Read(read) => {
                     known.reads.push(read);
@@ -111,12 +101,7 @@ impl<P: Place> Healer<'_, P> {
 
     /// Decides everything, asking for the close before and for what the market did where a decision hangs on it.
     async fn judge(&mut self, wanted: &Wanted, item: &Gap, known: &mut Known) -> Result<Decided> {
-        let own: Vec<Evidence> = known
-            .reads
-            .iter()
-            .map(Evidence::of)
-            .chain(item.reads.iter().cloned())
-            .collect();
+        let own: Vec<Evidence> = known.reads.iter().map(Evidence::of).chain(item.reads.iter().cloned()).collect();
         let witnesses = Witnesses {
             session: wanted.session,
             context: self.context,
@@ -130,16 +115,12 @@ impl<P: Place> Healer<'_, P> {
         }
         if decided.ask_market {
             let asked = &mut self.witnesses_asked;
-            known.market = witnesses
-                .ask(self.place, &mut self.calls, asked, &wanted.symbol, &own)
-                .await?;
+            known.market = witnesses.ask(self.place, &mut self.calls, asked, &wanted.symbol, &own).await?;
             decided = self.decide_all(wanted, item, known);
         }
         if decided.finds_market_absent() {
             let asked = &mut self.witnesses_asked;
-            known.market = witnesses
-                .ask_reference(self.place, &mut self.calls, asked, &wanted.symbol, &own)
-                .await?;
+            known.market = witnesses.ask_reference(self.place, &mut self.calls, asked, &wanted.symbol, &own).await?;
             decided = self.decide_all(wanted, item, known);
         }
         if decided.ask_previous {
@@ -179,18 +160,10 @@ impl<P: Place> Healer<'_, P> {
 
     /// The close of the last regular candle of the sessions before, each its own priced call.
     async fn previous_close(&mut self, wanted: &Wanted) -> Result<Previous> {
-        for session in self
-            .context
-            .schedule
-            .sessions_before(wanted.session.on, PREVIOUS_SESSIONS)
-        {
+        for session in self.context.schedule.sessions_before(wanted.session.on, PREVIOUS_SESSIONS) {
             let mut failed = Vec::new();
             for source in self.place.candles() {
-                match self
-                    .calls
-                    .candles(source, &wanted.symbol, session.open, session.close)
-                    .await?
-                {
+                match self.calls.candles(source, &wanted.symbol, session.open, session.close).await? {
                     Called::Failed(why) => failed.push(why),
                     Called::Read(read) => {
                         let price = read.candles().last().and_then(|candle| Price::new(candle.close));
@@ -213,17 +186,10 @@ impl<P: Place> Healer<'_, P> {
     fn conclude(&self, wanted: &Wanted, known: Known, decided: Decided) -> HealedSession {
         let no_budget = [OpenReason::NoBudget, OpenReason::NotEntitled, OpenReason::Waiting];
         let attempted = !known.reads.is_empty() || known.failed.iter().any(|why| !no_budget.contains(why));
-        let mut healed = HealedSession {
-            attempted,
-            ..HealedSession::default()
-        };
+        let mut healed = HealedSession { attempted, ..HealedSession::default() };
         healed.reads = known.reads.iter().map(Evidence::of).collect();
         let present: MinuteSet = wanted.current.iter().map(|stored| stored.row.minute).collect();
-        let undecided = if known.reads.is_empty() {
-            worst(&known.failed)
-        } else {
-            OpenReason::UnprovenQuiet
-        };
+        let undecided = if known.reads.is_empty() { worst(&known.failed) } else { OpenReason::UnprovenQuiet };
         for minute in wanted.minutes.iter() {
             // A source that failed may hold the candle that the others lack: its failure is then the reason.
             let failed = known.failed.iter().copied().find(|why| *why == OpenReason::Unavailable);
@@ -242,9 +208,7 @@ impl<P: Place> Healer<'_, P> {
             }
         }
         for (minute, price) in &decided.frozen.corrected {
-            healed
-                .rows
-                .push(price.clone().row(&wanted.symbol, *minute, wanted.revision));
+            healed.rows.push(price.clone().row(&wanted.symbol, *minute, wanted.revision));
         }
         healed.frozen = decided.frozen;
         healed
@@ -291,10 +255,7 @@ fn worst(failed: &[OpenReason]) -> OpenReason {
         OpenReason::Rejected,
         OpenReason::NotEntitled,
     ];
-    order
-        .into_iter()
-        .find(|reason| failed.contains(reason))
-        .unwrap_or(OpenReason::NotEntitled)
+    order.into_iter().find(|reason| failed.contains(reason)).unwrap_or(OpenReason::NotEntitled)
 }
 
 /// When the next attempt may be made, after what came of this one.
@@ -328,20 +289,11 @@ mod tests {
     #[test]
     fn an_absence_of_the_market_is_found_in_missing_minutes_and_in_suspects() {
         let minute = Minute::from_index(0);
-        let waiting = |why| Decided {
-            minutes: [(minute, Decision::Wait(why))].into(),
-            ..Decided::default()
-        };
+        let waiting = |why| Decided { minutes: [(minute, Decision::Wait(why))].into(), ..Decided::default() };
         assert!(waiting(OpenReason::MarketAbsent).finds_market_absent());
         assert!(!waiting(OpenReason::UnprovenQuiet).finds_market_absent());
-        let frozen = Verdicts {
-            waiting: vec![(minute, OpenReason::MarketAbsent)],
-            ..Verdicts::default()
-        };
-        let suspect = Decided {
-            frozen,
-            ..Decided::default()
-        };
+        let frozen = Verdicts { waiting: vec![(minute, OpenReason::MarketAbsent)], ..Verdicts::default() };
+        let suspect = Decided { frozen, ..Decided::default() };
         assert!(suspect.finds_market_absent());
     }
 
@@ -350,16 +302,8 @@ mod tests {
         assert!(is_empty_session(&[], 1));
         assert!(is_empty_session(&[OpenReason::NotEntitled], 2));
         assert!(!is_empty_session(&[OpenReason::NotEntitled], 1), "nobody has spoken");
-        for silent in [
-            OpenReason::Denied,
-            OpenReason::Unavailable,
-            OpenReason::NoBudget,
-            OpenReason::Rejected,
-        ] {
-            assert!(
-                !is_empty_session(&[silent], 2),
-                "{silent:?}: it may have what the other lacks"
-            );
+        for silent in [OpenReason::Denied, OpenReason::Unavailable, OpenReason::NoBudget, OpenReason::Rejected] {
+            assert!(!is_empty_session(&[silent], 2), "{silent:?}: it may have what the other lacks");
         }
     }
 }

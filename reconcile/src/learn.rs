@@ -3,7 +3,7 @@
 use mendlake_domain::minute::Timestamp;
 use mendlake_domain::overlay::{Change, Contradiction, Entry, contradiction};
 use mendlake_domain::settings::Settings;
-use mendlake_ports::control::{self, Log};
+use mendlake_ports::control::{self, Control, Log};
 use mendlake_ports::error::Result;
 use mendlake_ports::lake::Lake;
 use mendlake_ports::place::Place;
@@ -16,7 +16,7 @@ use crate::context::Context;
 const BACK_DAYS: i64 = 30;
 
 /// The source of entries that people make: a vendor never overrules them.
-pub(crate) const MANUAL: &str = "manual";
+pub const MANUAL: &str = "manual";
 
 /// What was learnt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,12 +42,9 @@ pub(crate) async fn holidays(place: &impl Place, settings: &Settings, now: Times
     let context = Context::load(place.lake(), settings).await?;
     let (first, last) = settings.calendar.range();
     let since = now.plus_s(-BACK_DAYS * 86_400).date();
-    for holiday in holidays
-        .into_iter()
-        .filter(|h| h.on >= since.max(first) && h.on <= last)
-    {
+    for holiday in holidays.into_iter().filter(|h| h.on >= since.max(first) && h.on <= last) {
         if let Some(entry) = news(&context, place.facts().name().as_str(), &holiday, now) {
-            match objection(place, &context, &entry).await? {
+            match objection(place.lake(), &context, &entry).await? {
                 Some(contradiction) => report.contradictions.push(contradiction.to_string()),
                 None => {
                     control::append(place.lake(), Log::Overlay, &entry).await?;
@@ -59,6 +56,19 @@ pub(crate) async fn holidays(place: &impl Place, settings: &Settings, now: Times
     Ok(report)
 }
 
+/// Enters by hand what a person knows of a day; gives the entry's number, or what contradicts it. Then nothing is entered.
+pub async fn enter(
+    lake: &(impl Lake + Control),
+    settings: &Settings,
+    entry: &Entry,
+) -> Result<std::result::Result<usize, Contradiction>> {
+    let context = Context::load(lake, settings).await?;
+    match objection(lake, &context, entry).await? {
+        Some(contradiction) => Ok(Err(contradiction)),
+        None => Ok(Ok(control::append(lake, Log::Overlay, entry).await?)),
+    }
+}
+
 /// The entry a holiday asks for, where the calendar with its overlay does not already say so.
 fn news(context: &Context, source: &str, holiday: &Holiday, now: Timestamp) -> Option<Entry> {
     let known = context.schedule.session_on(holiday.on).ok()?;
@@ -67,11 +77,7 @@ fn news(context: &Context, source: &str, holiday: &Holiday, now: Timestamp) -> O
         Change::ClosesAt { close } => Some(close),
         Change::Withdrawn => return None,
     };
-    let by_hand = context
-        .schedule
-        .overlay
-        .entry(holiday.on)
-        .is_some_and(|entry| entry.source == MANUAL);
+    let by_hand = context.schedule.overlay.entry(holiday.on).is_some_and(|entry| entry.source == MANUAL);
     if known.map(|session| session.close) == said || by_hand {
         return None;
     }
@@ -86,15 +92,12 @@ fn news(context: &Context, source: &str, holiday: &Holiday, now: Timestamp) -> O
     })
 }
 
-async fn objection(place: &impl Place, context: &Context, entry: &Entry) -> Result<Option<Contradiction>> {
+async fn objection(lake: &impl Lake, context: &Context, entry: &Entry) -> Result<Option<Contradiction>> {
     let calendar = context.schedule.calendar;
     let session = calendar.session_on(entry.on).map_err(crate::reconcile::out_of_range)?;
     let rows = match session {
         Some(session) if session.open.start() < entry.learned_at => {
-            place
-                .lake()
-                .rows(&context.watchlist.ever(), session.open, session.close)
-                .await?
+            lake.rows(&context.watchlist.ever(), session.open, session.close).await?
         }
         _ => Vec::new(),
     };

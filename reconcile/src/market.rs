@@ -39,10 +39,7 @@ impl Witnesses<'_> {
         let mut witnesses = self.liquid(of);
         witnesses.push(self.settings.reference.clone());
         let mut others: Vec<&Evidence> = Vec::new();
-        for item in items
-            .iter()
-            .filter(|item| item.gap.symbol != *of && witnesses.contains(&item.gap.symbol))
-        {
+        for item in items.iter().filter(|item| item.gap.symbol != *of && witnesses.contains(&item.gap.symbol)) {
             others.extend(&item.gap.reads);
         }
         Ok(self.judge(of, own, &others, &items))
@@ -101,20 +98,10 @@ impl Witnesses<'_> {
     /// Watched symbols whose history says they trade every few minutes. Without history nothing is known to be liquid;
     /// where nothing other than `of` itself is, the reference symbol is the witness.
     fn liquid(&self, of: &Symbol) -> Vec<Symbol> {
-        let expected = |symbol: &Symbol| {
-            !self
-                .context
-                .expected(&self.session, symbol, self.session.close)
-                .is_empty()
-        };
+        let expected = |symbol: &Symbol| !self.context.expected(&self.session, symbol, self.session.close).is_empty();
         let trades = |symbol: &Symbol| self.history.longest(symbol).is_some_and(|run| run <= LIQUID_QUIET_RUN);
-        let mut liquid: Vec<Symbol> = self
-            .context
-            .watchlist
-            .ever()
-            .into_iter()
-            .filter(|symbol| trades(symbol) && expected(symbol))
-            .collect();
+        let mut liquid: Vec<Symbol> =
+            self.context.watchlist.ever().into_iter().filter(|symbol| trades(symbol) && expected(symbol)).collect();
         if liquid.iter().all(|symbol| symbol == of) && self.settings.reference != *of {
             liquid.push(self.settings.reference.clone());
         }
@@ -122,29 +109,13 @@ impl Witnesses<'_> {
     }
 
     fn judge(&self, of: &Symbol, own: &[Evidence], others: &[&Evidence], items: &[VersionedGap]) -> Market {
-        let needed = own
-            .iter()
-            .map(|read| read.complete_to)
-            .max()
-            .unwrap_or(self.session.open)
-            .min(self.session.close);
-        let Some(complete_to) = others
-            .iter()
-            .map(|read| read.complete_to)
-            .max()
-            .filter(|to| *to >= needed)
-        else {
-            return if *of == self.settings.reference {
-                self.of_reference(own)
-            } else {
-                Market::NotAsked
-            };
+        let needed = own.iter().map(|read| read.complete_to).max().unwrap_or(self.session.open).min(self.session.close);
+        let Some(complete_to) = others.iter().map(|read| read.complete_to).max().filter(|to| *to >= needed) else {
+            return if *of == self.settings.reference { self.of_reference(own) } else { Market::NotAsked };
         };
         let counts_itself = self.liquid(of).contains(of);
         let itself = own.iter().filter(|_| counts_itself);
-        let minutes = itself
-            .chain(others.iter().copied())
-            .fold(MinuteSet::new(), |all, read| all.union(&read.candles));
+        let minutes = itself.chain(others.iter().copied()).fold(MinuteSet::new(), |all, read| all.union(&read.candles));
         let minutes = minutes.within(self.session.open, self.session.close);
         if minutes.is_empty() && self.anybody_traded(own, items) {
             // A witness without any candle of a session that others traded in is none.
@@ -159,10 +130,7 @@ impl Witnesses<'_> {
             None => Market::NotAsked,
             Some(complete_to) => {
                 let minutes = own.iter().fold(MinuteSet::new(), |all, read| all.union(&read.candles));
-                Market::Traded {
-                    minutes: minutes.within(self.session.open, self.session.close),
-                    complete_to,
-                }
+                Market::Traded { minutes: minutes.within(self.session.open, self.session.close), complete_to }
             }
         }
     }
@@ -204,55 +172,27 @@ mod tests {
         let session = Calendar::Xnys.session_on("2026-11-20".parse().expect("a day"));
         let session = session.expect("in range").expect("a session");
         let add = watched.iter().map(|(text, _)| symbol(text)).collect();
-        let edit = Edit::Change {
-            from: session.open,
-            add,
-            remove: BTreeSet::new(),
-        };
+        let edit = Edit::Change { from: session.open, add, remove: BTreeSet::new() };
         let (who, why) = (String::new(), String::new());
-        let version = Version {
-            v: 1,
-            edit,
-            who,
-            why,
-            made_at: session.open.start(),
-        };
-        let schedule = Schedule {
-            calendar: Calendar::Xnys,
-            overlay: Overlay::default(),
-        };
+        let version = Version { v: 1, edit, who, why, made_at: session.open.start() };
+        let schedule = Schedule { calendar: Calendar::Xnys, overlay: Overlay::default() };
         let context = Context::of(schedule, Watchlist::new(&[version]));
         let history = History::of(watched.iter().map(|(text, run)| (symbol(text), *run)));
         let settings = Settings::default();
-        let witnesses = Witnesses {
-            session,
-            context: &context,
-            history: &history,
-            settings: &settings,
-        };
+        let witnesses = Witnesses { session, context: &context, history: &history, settings: &settings };
         witnesses.liquid(&symbol(of)).iter().map(Symbol::to_string).collect()
     }
 
     #[test]
     fn watched_symbols_that_trade_every_few_minutes_are_witnesses_for_the_others() {
-        assert_eq!(
-            witnesses(&[("AAPL", 0), ("FXY", 40), ("INDA", 3)], "FXY"),
-            ["AAPL", "INDA"]
-        );
+        assert_eq!(witnesses(&[("AAPL", 0), ("FXY", 40), ("INDA", 3)], "FXY"), ["AAPL", "INDA"]);
         assert_eq!(witnesses(&[("AAPL", 0), ("INDA", 3)], "INDA"), ["AAPL", "INDA"]);
     }
 
     #[test]
     fn the_reference_symbol_is_the_witness_where_no_other_liquid_one_is_watched() {
         assert_eq!(witnesses(&[("FXY", 40)], "FXY"), ["SPY"]);
-        assert_eq!(
-            witnesses(&[("INDA", 1), ("FXY", 40)], "INDA"),
-            ["INDA", "SPY"],
-            "its own word alone is none"
-        );
-        assert!(
-            witnesses(&[("FXY", 40)], "SPY").is_empty(),
-            "the reference symbol judges itself"
-        );
+        assert_eq!(witnesses(&[("INDA", 1), ("FXY", 40)], "INDA"), ["INDA", "SPY"], "its own word alone is none");
+        assert!(witnesses(&[("FXY", 40)], "SPY").is_empty(), "the reference symbol judges itself");
     }
 }

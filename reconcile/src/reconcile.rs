@@ -137,21 +137,8 @@ pub async fn reconcile(place: &impl Place, settings: &Settings, window: Window) 
     let from = begin(&context, settings, window, now, last_through);
     let to = settings.horizon(now);
     let landed_through = place.ledger().landed_through().await?;
-    let report = ReconcileReport {
-        learned,
-        ..empty(now, window, from, to)
-    };
-    let mut work = Work {
-        place,
-        settings,
-        context,
-        now,
-        window,
-        horizon: to,
-        landed_through,
-        last_through,
-        report,
-    };
+    let report = ReconcileReport { learned, ..empty(now, window, from, to) };
+    let mut work = Work { place, settings, context, now, window, horizon: to, landed_through, last_through, report };
     for session in work.sessions().await? {
         work.session(session).await?;
     }
@@ -163,15 +150,7 @@ pub async fn reconcile(place: &impl Place, settings: &Settings, window: Window) 
     let Work { report, .. } = work;
     let json = serde_json::to_value(&report).expect("a report is JSON: its keys are text");
     let id = mendlake_domain::digest::short(json.to_string().as_bytes());
-    place
-        .ledger()
-        .record_run(&Run {
-            at: now,
-            id,
-            reconciled_through: now,
-            report: json,
-        })
-        .await?;
+    place.ledger().record_run(&Run { at: now, id, reconciled_through: now, report: json }).await?;
     Ok(report)
 }
 
@@ -206,10 +185,7 @@ impl<P: Place> Work<'_, P> {
         }
         let (from, to) = (self.report.from, self.horizon);
         if from < to {
-            days.extend(mendlake_domain::calendar::days(
-                calendar.day_of(from),
-                calendar.day_of(to + -1),
-            ));
+            days.extend(mendlake_domain::calendar::days(calendar.day_of(from), calendar.day_of(to + -1)));
         }
         let mut sessions = Vec::new();
         for day in days {
@@ -221,21 +197,14 @@ impl<P: Place> Work<'_, P> {
     async fn session(&mut self, calendar_session: Session) -> Result<()> {
         let on = calendar_session.on;
         let session = self.context.schedule.session_on(on).map_err(out_of_range)?;
-        let session = session.unwrap_or(Session {
-            close: calendar_session.open,
-            ..calendar_session
-        });
+        let session = session.unwrap_or(Session { close: calendar_session.open, ..calendar_session });
         let history = History::before(self.place.lake(), &self.context.schedule, on).await?;
         let mut symbols = self.context.watchlist.ever();
         let mut claimed = BTreeSet::new();
         let mut decided: BTreeMap<Symbol, (Held, Outcome)> = BTreeMap::new();
         for _ in 0..CONFLICT_TRIES {
             // A loser re-reads the lake: what the winner replayed may have landed since.
-            let coverage = self
-                .place
-                .lake()
-                .coverage(calendar_session.open, calendar_session.close)
-                .await?;
+            let coverage = self.place.lake().coverage(calendar_session.open, calendar_session.close).await?;
             let items = self.place.ledger().of_session(on).await?;
             let items: BTreeMap<Symbol, VersionedGap> =
                 items.into_iter().map(|item| (item.gap.symbol.clone(), item)).collect();
@@ -262,15 +231,8 @@ impl<P: Place> Work<'_, P> {
         self.report.conflicts += symbols.len();
         self.count(&session, &decided);
         self.send(&session, claimed).await?;
-        self.report.statuses += statuses::write(
-            self.place,
-            self.settings,
-            &self.context,
-            &calendar_session,
-            self.now,
-            &decided,
-        )
-        .await?;
+        self.report.statuses +=
+            statuses::write(self.place, self.settings, &self.context, &calendar_session, self.now, &decided).await?;
         Ok(())
     }
 
@@ -337,12 +299,7 @@ impl<P: Place> Work<'_, P> {
             return Ok(());
         }
         self.report.claimed += claimed.len();
-        let open_now = self
-            .context
-            .schedule
-            .session_of(self.now.minute())
-            .map_err(out_of_range)?
-            .is_some();
+        let open_now = self.context.schedule.session_of(self.now.minute()).map_err(out_of_range)?.is_some();
         let half = self.now.minute().start().plus_ms(crate::calls::SECOND_HALF_MS);
         let visible_at = if open_now { half.max(self.now) } else { self.now };
         let symbols: Vec<Symbol> = claimed.into_iter().collect();
@@ -371,12 +328,7 @@ impl<P: Place> Work<'_, P> {
     async fn live(&mut self) -> Result<()> {
         let from = self.horizon + -LIVE_MIN;
         let mut quoted: Option<Coverage> = None;
-        for session in self
-            .context
-            .schedule
-            .sessions(from, self.horizon)
-            .map_err(out_of_range)?
-        {
+        for session in self.context.schedule.sessions(from, self.horizon).map_err(out_of_range)? {
             for symbol in self.context.watchlist.ever() {
                 let watched = |minute: &Minute| self.context.watchlist.watches(&symbol, *minute);
                 let within = session.minutes().within(from, self.horizon);
@@ -388,10 +340,7 @@ impl<P: Place> Work<'_, P> {
                     quoted = Some(self.place.lake().coverage(from, self.horizon).await?);
                 }
                 let held = quoted.as_ref().and_then(|coverage| coverage.get(&symbol));
-                let sampled = held
-                    .and_then(|held| held.by_basis.get(&Basis::Quote))
-                    .cloned()
-                    .unwrap_or_default();
+                let sampled = held.and_then(|held| held.by_basis.get(&Basis::Quote)).cloned().unwrap_or_default();
                 self.report.expected_live += expected.len();
                 self.report.missing_live += expected.difference(&sampled).len();
             }

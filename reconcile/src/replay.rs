@@ -71,6 +71,34 @@ pub struct ReplayReport {
     pub not_expected: BTreeSet<Symbol>,
 }
 
+impl ReplayReport {
+    /// Adds what another part of the same work did.
+    pub fn join(&mut self, other: Self) {
+        self.mode = other.mode;
+        self.symbol_sessions += other.symbol_sessions;
+        self.expected += other.expected;
+        self.missing += other.missing;
+        self.suspects += other.suspects;
+        self.calls_planned += other.calls_planned;
+        add(&mut self.calls, other.calls);
+        add(&mut self.failed, other.failed);
+        add(&mut self.healed, other.healed);
+        self.corrected += other.corrected;
+        self.upheld += other.upheld;
+        self.undecidable.extend(other.undecidable);
+        add(&mut self.given_up, other.given_up);
+        add(&mut self.open, other.open);
+        self.records += other.records;
+        self.not_expected.extend(other.not_expected);
+    }
+}
+
+fn add<K: Ord>(counts: &mut BTreeMap<K, usize>, others: BTreeMap<K, usize>) {
+    for (key, count) in others {
+        *counts.entry(key).or_default() += count;
+    }
+}
+
 /// Replays a task. Harmless to repeat; what is present is left alone, unless the task forces it.
 pub async fn replay(
     place: &impl Place,
@@ -80,35 +108,15 @@ pub async fn replay(
 ) -> Result<ReplayReport> {
     let context = Context::load(place.lake(), settings).await?;
     let now = place.clock().now();
-    let mut report = ReplayReport {
-        mode: task.mode,
-        ..ReplayReport::default()
-    };
+    let mut report = ReplayReport { mode: task.mode, ..ReplayReport::default() };
     report.not_expected = task.symbols.clone();
     let sessions = context.schedule.sessions(task.from, task.to).map_err(out_of_range)?;
-    for session in sessions
-        .into_iter()
-        .filter(|session| session.open < settings.horizon(now))
-    {
+    for session in sessions.into_iter().filter(|session| session.open < settings.horizon(now)) {
         let history = History::before(place.lake(), &context.schedule, session.on).await?;
         let calls = Calls::new(place, settings, &context, patience);
         let witnesses_asked = BTreeSet::new();
-        let healer = Healer {
-            place,
-            settings,
-            context: &context,
-            history: &history,
-            calls,
-            witnesses_asked,
-        };
-        Replay {
-            healer,
-            task,
-            now,
-            report: &mut report,
-        }
-        .session(session)
-        .await?;
+        let healer = Healer { place, settings, context: &context, history: &history, calls, witnesses_asked };
+        Replay { healer, task, now, report: &mut report }.session(session).await?;
     }
     Ok(report)
 }
@@ -122,12 +130,7 @@ struct Replay<'a, 'b, P: Place> {
 
 impl<P: Place> Replay<'_, '_, P> {
     async fn session(mut self, session: Session) -> Result<()> {
-        let rows = self
-            .healer
-            .place
-            .lake()
-            .rows(&self.task.symbols, session.open, session.close)
-            .await?;
+        let rows = self.healer.place.lake().rows(&self.task.symbols, session.open, session.close).await?;
         let mut by_symbol: BTreeMap<Symbol, Vec<StoredRow>> = BTreeMap::new();
         for stored in StoredRow::current(rows) {
             by_symbol.entry(stored.row.symbol.clone()).or_default().push(stored);
@@ -135,9 +138,7 @@ impl<P: Place> Replay<'_, '_, P> {
         for symbol in &self.task.symbols {
             let current = by_symbol.remove(symbol).unwrap_or_default();
             let stored = self.healer.place.ledger().gap(session.on, symbol).await?;
-            let item = stored
-                .map(|s| s.gap)
-                .unwrap_or_else(|| Gap::new(session.on, symbol.clone(), self.now));
+            let item = stored.map(|s| s.gap).unwrap_or_else(|| Gap::new(session.on, symbol.clone(), self.now));
             let Some(wanted) = self.wanted(&session, symbol, current, &item) else {
                 continue;
             };
@@ -170,14 +171,8 @@ impl<P: Place> Replay<'_, '_, P> {
         self.report.not_expected.remove(symbol);
         let present: MinuteSet = current.iter().map(|stored| stored.row.minute).collect();
         let missing = expected.difference(&present);
-        let suspect = current
-            .iter()
-            .filter(|stored| stored.row.is_suspect())
-            .map(|stored| stored.row.minute);
-        let suspects = suspect
-            .collect::<MinuteSet>()
-            .intersection(&expected)
-            .difference(&item.upheld_minutes());
+        let suspect = current.iter().filter(|stored| stored.row.is_suspect()).map(|stored| stored.row.minute);
+        let suspects = suspect.collect::<MinuteSet>().intersection(&expected).difference(&item.upheld_minutes());
         self.report.expected += expected.len();
         self.report.missing += missing.len();
         self.report.suspects += suspects.len();
@@ -189,29 +184,14 @@ impl<P: Place> Replay<'_, '_, P> {
         self.report.symbol_sessions += 1;
         self.report.calls_planned += 1;
         let revision = self.task.requested_at.unwrap_or(self.now).epoch_s();
-        Some(Wanted {
-            symbol: symbol.clone(),
-            session: *session,
-            minutes,
-            suspects,
-            current,
-            force,
-            revision,
-        })
+        Some(Wanted { symbol: symbol.clone(), session: *session, minutes, suspects, current, force, revision })
     }
 
     /// Puts rows into the stream, packed. Records the stream may or may not have taken are appended again.
     async fn append(&mut self, session: &Session, symbol: &Symbol, rows: &[Row]) -> Result<()> {
         let open_now = session.close.start() > self.now;
-        let max_bytes = if open_now {
-            record::MAX_IN_SESSION_BYTES
-        } else {
-            record::MAX_BYTES
-        };
-        let record = |data| NewRecord {
-            partition_key: symbol.to_string(),
-            data,
-        };
+        let max_bytes = if open_now { record::MAX_IN_SESSION_BYTES } else { record::MAX_BYTES };
+        let record = |data| NewRecord { partition_key: symbol.to_string(), data };
         let mut left: Vec<NewRecord> = record::pack(rows, max_bytes).into_iter().map(record).collect();
         self.report.records += left.len();
         let mut last = PortError::new(Kind::Unavailable, "append to stream");
@@ -221,10 +201,7 @@ impl<P: Place> Replay<'_, '_, P> {
             }
             match self.healer.place.stream().append(&left).await {
                 Ok(outcomes) => {
-                    let refused = left
-                        .into_iter()
-                        .zip(outcomes)
-                        .filter_map(|(record, o)| o.err().map(|e| (record, e)));
+                    let refused = left.into_iter().zip(outcomes).filter_map(|(record, o)| o.err().map(|e| (record, e)));
                     let (records, mut errors): (Vec<_>, Vec<_>) = refused.unzip();
                     left = records;
                     last = errors.pop().unwrap_or(last);
@@ -239,9 +216,7 @@ impl<P: Place> Replay<'_, '_, P> {
     async fn give_up(&self, wanted: &Wanted, item: &Gap, healed: &HealedSession) -> Result<()> {
         let told = self.healer.context.verdicts(wanted.session.on, &wanted.symbol);
         for (reason, minutes) in &healed.given_up {
-            let minutes = told
-                .get(reason)
-                .map_or_else(|| minutes.clone(), |told| minutes.difference(told));
+            let minutes = told.get(reason).map_or_else(|| minutes.clone(), |told| minutes.difference(told));
             if minutes.is_empty() {
                 continue;
             }
@@ -301,14 +276,7 @@ impl<P: Place> Replay<'_, '_, P> {
         } else if !healed.attempted {
             item.attempts = item.attempts.saturating_sub(1);
         }
-        let lateness_ms = self
-            .healer
-            .place
-            .candles()
-            .iter()
-            .map(CandleSource::lateness_ms)
-            .min()
-            .unwrap_or(0);
+        let lateness_ms = self.healer.place.candles().iter().map(CandleSource::lateness_ms).min().unwrap_or(0);
         item.next_attempt_at = next_attempt(self.healer.place.clock(), item, healed, wanted, lateness_ms);
     }
 
@@ -319,11 +287,7 @@ impl<P: Place> Replay<'_, '_, P> {
             report.corrected += usize::from(row.revision > 0);
         }
         report.upheld += healed.frozen.quiet.len();
-        let undecidable = healed
-            .frozen
-            .undecidable
-            .iter()
-            .map(|minute| (wanted.symbol.clone(), minute));
+        let undecidable = healed.frozen.undecidable.iter().map(|minute| (wanted.symbol.clone(), minute));
         report.undecidable.extend(undecidable);
         for (why, minutes) in &healed.given_up {
             *report.given_up.entry(*why).or_default() += minutes.len();

@@ -29,20 +29,12 @@ pub(crate) async fn write(
 ) -> Result<usize> {
     let on = calendar_session.on;
     let session = context.schedule.session_on(on).map_err(out_of_range)?;
-    let session = session.unwrap_or(Session {
-        close: calendar_session.open,
-        ..*calendar_session
-    });
+    let session = session.unwrap_or(Session { close: calendar_session.open, ..*calendar_session });
     if settings.horizon(now) < session.close {
         return Ok(0);
     }
-    let told: BTreeMap<Symbol, SessionStatus> = place
-        .lake()
-        .current(on, on)
-        .await?
-        .into_iter()
-        .map(|status| (status.symbol.clone(), status))
-        .collect();
+    let told: BTreeMap<Symbol, SessionStatus> =
+        place.lake().current(on, on).await?.into_iter().map(|status| (status.symbol.clone(), status)).collect();
     let mut changed: BTreeMap<Symbol, SessionStatus> = BTreeMap::new();
     for (symbol, (held, outcome)) in decided {
         let before = told.get(symbol);
@@ -59,10 +51,7 @@ pub(crate) async fn write(
         return Ok(0);
     }
     let symbols: BTreeSet<Symbol> = changed.keys().cloned().collect();
-    let rows = place
-        .lake()
-        .rows(&symbols, calendar_session.open, calendar_session.close)
-        .await?;
+    let rows = place.lake().rows(&symbols, calendar_session.open, calendar_session.close).await?;
     let mut current: BTreeMap<Symbol, Vec<StoredRow>> = BTreeMap::new();
     for stored in StoredRow::current(rows) {
         current.entry(stored.row.symbol.clone()).or_default().push(stored);
@@ -71,17 +60,16 @@ pub(crate) async fn write(
         .into_iter()
         .map(|(symbol, status)| {
             let (_, outcome) = &decided[&symbol];
-            let open_suspects = outcome
-                .item
-                .as_ref()
-                .map(|item| item.suspect.clone())
-                .unwrap_or_default();
+            let open_suspects = outcome.item.as_ref().map(|item| item.suspect.clone()).unwrap_or_default();
             let expected = context.expected(&session, &symbol, session.close);
             let rows = current.remove(&symbol).unwrap_or_default();
             status.with(&Seen::of(&session, &expected, &open_suspects, &rows))
         })
+        .filter(|status| told.get(&status.symbol).is_none_or(|before| !before.says_the_same(status)))
         .collect();
-    place.lake().append(&statuses).await?;
+    if !statuses.is_empty() {
+        place.lake().append(&statuses).await?;
+    }
     Ok(statuses.len())
 }
 
@@ -120,16 +108,12 @@ fn outline(
     }
 }
 
-/// What an outline cannot tell, from the status told before: then equal outlines compare equal.
+/// What an outline cannot tell, from the status told before: then equal outlines compare equal. Where one minute was healed
+/// on two bases, footers count otherwise than rows: the rows are then read each time, and settle it.
 fn carry(status: &SessionStatus, before: &SessionStatus) -> SessionStatus {
     SessionStatus {
         longest_quiet_run: before.longest_quiet_run,
         oldest_price_age_s: before.oldest_price_age_s,
-        present: if before.is_final {
-            before.present.clone()
-        } else {
-            status.present.clone()
-        },
         ..status.clone()
     }
 }

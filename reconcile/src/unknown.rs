@@ -56,11 +56,8 @@ fn read_empty(gap: &Gap) -> bool {
 }
 
 async fn record(place: &impl Place, context: &Context, session: &Session, gap: &Gap, now: Timestamp) -> Result<()> {
-    let calendar_close = context
-        .schedule
-        .session_on(session.on)
-        .map_err(out_of_range)?
-        .map_or(session.close, |s| s.close);
+    let calendar_close =
+        context.schedule.session_on(session.on).map_err(out_of_range)?.map_or(session.close, |s| s.close);
     let minutes: MinuteSet = context.expected(session, &gap.symbol, calendar_close);
     let verdict = Verdict {
         v: 1,

@@ -81,10 +81,7 @@ impl Audit {
         for stored in rows {
             let row = &stored.row;
             if !place.served.has_price(&row.symbol, row.price.get()) {
-                let how = format!(
-                    "no answer for `{}` {} held the price {}",
-                    row.symbol, row.minute, row.price
-                );
+                let how = format!("no answer for `{}` {} held the price {}", row.symbol, row.minute, row.price);
                 return Err(broken(3, "no invention", how));
             }
             law::not_invented(row).map_err(told)?;
@@ -93,10 +90,7 @@ impl Audit {
             law::no_look_ahead(row, &session).map_err(told)?;
             price_of_its_trade(place, stored)?;
             let behind_ms = self.set_back.map_or(0, |(_, ms)| ms);
-            let known = StoredRow {
-                stored_at: stored.stored_at.plus_ms(behind_ms),
-                ..stored.clone()
-            };
+            let known = StoredRow { stored_at: stored.stored_at.plus_ms(behind_ms), ..stored.clone() };
             law::known_before_stored(&known).map_err(told)?;
         }
         Ok(())
@@ -127,11 +121,8 @@ impl Audit {
         let model = Model::of(place).asked_before(report.at);
         let horizon = self.script.settings.horizon(report.at);
         for (symbol, session, state) in states(place, &model, horizon) {
-            let unexplained = state
-                .expected
-                .difference(&state.present)
-                .difference(&state.open)
-                .difference(&state.given_up());
+            let unexplained =
+                state.expected.difference(&state.present).difference(&state.open).difference(&state.given_up());
             if !unexplained.is_empty() {
                 let how = format!("`{symbol}` is unexplained at {unexplained} of {}", session.on);
                 return Err(broken(1, "explained", how));
@@ -146,30 +137,17 @@ impl Audit {
         if self.under_way.is_empty() {
             return Ok(());
         }
-        let mut aside: Vec<Vec<u8>> = now(place.true_lake().quarantined())
-            .into_iter()
-            .map(|r| r.input)
-            .collect();
+        let mut aside: Vec<Vec<u8>> = now(place.true_lake().quarantined()).into_iter().map(|r| r.input).collect();
         aside.extend(
-            now(place.true_lake().parked())
-                .into_iter()
-                .flat_map(|parked| parked.batch.records)
-                .map(|r| r.data),
+            now(place.true_lake().parked()).into_iter().flat_map(|parked| parked.batch.records).map(|r| r.data),
         );
         for shard in now(place.true_stream().shards()) {
-            aside.extend(
-                now(place.true_stream().read(&shard, usize::MAX))
-                    .records
-                    .into_iter()
-                    .map(|r| r.data),
-            );
+            aside.extend(now(place.true_stream().read(&shard, usize::MAX)).records.into_iter().map(|r| r.data));
         }
         self.under_way.retain(|data| !landed(place, data));
         let text = |data: &Vec<u8>| String::from_utf8_lossy(data).into_owned();
-        let (accepted, aside): (Vec<String>, Vec<String>) = (
-            self.under_way.iter().map(text).collect(),
-            aside.iter().map(text).collect(),
-        );
+        let (accepted, aside): (Vec<String>, Vec<String>) =
+            (self.under_way.iter().map(text).collect(), aside.iter().map(text).collect());
         let accounted: BTreeSet<&str> = aside.iter().map(String::as_str).collect();
         law::nothing_lost(accepted.iter().map(String::as_str), &accounted).map_err(told)
     }
@@ -180,16 +158,11 @@ impl Audit {
         self.requests += fresh.len();
         self.add("requests to vendors", fresh.len());
         let model = Model::of(place);
-        for asked in fresh
-            .into_iter()
-            .filter(|asked| asked.live_providers_candles && asked.status != 401)
-        {
+        for asked in fresh.into_iter().filter(|asked| asked.live_providers_candles && asked.status != 401) {
             let minute = asked.at.minute();
             let calls = self.candle_calls.entry(minute).or_default();
             *calls += 1;
-            let near_step = self
-                .set_back
-                .is_some_and(|(at, ms)| (asked.at.ms_since(at)).abs() <= 60_000 + ms);
+            let near_step = self.set_back.is_some_and(|(at, ms)| (asked.at.ms_since(at)).abs() <= 60_000 + ms);
             if near_step {
                 continue;
             }
@@ -198,11 +171,7 @@ impl Audit {
             let share = replay_share(self.script.settings.rate_limit, live) as usize;
             law::live_first(minute, *calls, share).map_err(told)?;
             if live > 0 && asked.at.ms_since(minute.start()) < 30_000 {
-                return Err(broken(
-                    7,
-                    "live first",
-                    format!("replay asked at {}, while {live} are due", asked.at),
-                ));
+                return Err(broken(7, "live first", format!("replay asked at {}, while {live} are due", asked.at)));
             }
         }
         Ok(())
@@ -211,9 +180,7 @@ impl Audit {
     /// The open minutes in the ledger.
     pub fn open_gaps(&self, place: &SimPlace) -> Open {
         let pending = now(place.true_ledger().pending()).into_iter().map(|item| item.gap);
-        pending
-            .map(|gap| ((gap.on, gap.symbol.clone()), gap.open_minutes()))
-            .collect()
+        pending.map(|gap| ((gap.on, gap.symbol.clone()), gap.open_minutes())).collect()
     }
 
     /// Law 8, and law 1 in full: two reconciliations of one instant, with nobody else at work.
@@ -228,10 +195,7 @@ impl Audit {
         law::level_triggered(first.1, &found, second.tasks).map_err(told)?;
         let open: usize = found.values().map(MinuteSet::len).sum();
         if open != second.open_gaps || second.open_gaps != first.0.open_gaps {
-            let how = format!(
-                "{open} are open, the reports say {} and {}",
-                first.0.open_gaps, second.open_gaps
-            );
+            let how = format!("{open} are open, the reports say {} and {}", first.0.open_gaps, second.open_gaps);
             return Err(broken(1, "explained", how));
         }
         let model = Model::of(place);

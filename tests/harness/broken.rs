@@ -72,11 +72,7 @@ impl<P> Broken<P> {
     /// The adapter with this protection taken away.
     pub fn new(whole: P, sabotage: Option<Sabotage>) -> Self {
         let published = Mutex::default();
-        Self {
-            whole,
-            sabotage,
-            published,
-        }
+        Self { whole, sabotage, published }
     }
 
     /// The adapter itself: the truth of what is stored.
@@ -97,10 +93,7 @@ impl<P> Broken<P> {
 impl Lake for Broken<MemoryLake> {
     async fn publish(&self, object: &NewObject) -> Result<Published> {
         let rows = object.rows.iter().cloned();
-        self.published
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(rows);
+        self.published.lock().unwrap_or_else(PoisonError::into_inner).extend(rows);
         if self.is(Sabotage::PublishForgets) {
             return Ok(Published::New);
         }
@@ -213,10 +206,7 @@ impl Gaps for Broken<MemoryLedger> {
             return Ok(Write::Stored(version + 1));
         }
         if self.is(Sabotage::ClaimsForgotten) {
-            let unclaimed = Gap {
-                next_attempt_at: gap.first_seen_at,
-                ..gap.clone()
-            };
+            let unclaimed = Gap { next_attempt_at: gap.first_seen_at, ..gap.clone() };
             return self.whole.write(&unclaimed, version).await;
         }
         self.whole.write(gap, version).await

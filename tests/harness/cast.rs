@@ -46,9 +46,7 @@ impl Script {
                 symbol,
             }
         };
-        symbols
-            .flat_map(|symbol| sessions.iter().map(move |session| status(symbol.clone(), session)))
-            .collect()
+        symbols.flat_map(|symbol| sessions.iter().map(move |session| status(symbol.clone(), session))).collect()
     }
 
     pub(crate) fn watch(&mut self, dice: &mut Dice) {
@@ -64,23 +62,12 @@ impl Script {
         self.first = vec![self.change(self.from, watched.clone(), BTreeSet::new())];
         self.stop_watching();
         for _ in 0..dice.below(3) {
-            let made_at = self
-                .from
-                .start()
-                .plus_s(dice.between(60, (self.to.since(self.from) - 6) * 60));
+            let made_at = self.from.start().plus_s(dice.between(60, (self.to.since(self.from) - 6) * 60));
             let from = made_at.minute() + dice.between(1, 4);
             let one = BTreeSet::from([dice.pick(&symbols).clone()]);
             let edit = match dice.below(3) {
-                0 => Edit::Change {
-                    from,
-                    add: one,
-                    remove: BTreeSet::new(),
-                },
-                1 => Edit::Change {
-                    from,
-                    add: BTreeSet::new(),
-                    remove: one,
-                },
+                0 => Edit::Change { from, add: one, remove: BTreeSet::new() },
+                1 => Edit::Change { from, add: BTreeSet::new(), remove: one },
                 _ => self.backfill(dice, made_at, one),
             };
             self.edits.push((made_at, version(edit, made_at)));
@@ -99,21 +86,11 @@ impl Script {
         let before = schedule().sessions_before(self.session.on, 1);
         let session = match before.first() {
             Some(before) if dice.chance(0.5) => *before,
-            _ => Session {
-                close: made_at.minute(),
-                ..self.session
-            },
+            _ => Session { close: made_at.minute(), ..self.session },
         };
         let from = session.open + dice.between(0, (session.close.since(session.open) - 1).max(0));
-        let to = (from + dice.between(1, 40))
-            .min(session.close)
-            .max(from + 1)
-            .min(made_at.minute());
-        Edit::Backfill {
-            from: from.min(to + -1),
-            to,
-            symbols,
-        }
+        let to = (from + dice.between(1, 40)).min(session.close).max(from + 1).min(made_at.minute());
+        Edit::Backfill { from: from.min(to + -1), to, symbols }
     }
 }
 
@@ -162,10 +139,7 @@ pub(crate) fn profiles(dice: &mut Dice) -> Vec<Profile> {
 /// From liquid to hardly ever traded, with every oddity; a minute has a few trades at most, which is cheap.
 pub(crate) fn catalogue() -> Vec<Profile> {
     let name = |text: &str| text.parse::<Symbol>().expect("a symbol");
-    let few = |profile: Profile| Profile {
-        most_trades: 4,
-        ..profile
-    };
+    let few = |profile: Profile| Profile { most_trades: 4, ..profile };
     let liquid = |text: &str, price| few(Profile::liquid(name(text), price));
     let thin = |text: &str, price, busy| Profile::thin(name(text), price, busy);
     vec![
@@ -176,26 +150,10 @@ pub(crate) fn catalogue() -> Vec<Profile> {
         few(thin("SHY", 82.0, 0.9)),
         thin("FXY", 63.0, 0.23),
         thin("DBB", 18.0, 0.05),
-        Profile {
-            opens_late: 0.7,
-            ..thin("LATE", 24.0, 0.6)
-        },
-        Profile {
-            falls_silent: 0.6,
-            ..few(thin("HUSH", 31.0, 0.85))
-        },
-        Profile {
-            opens_late: 1.0,
-            breaks: true,
-            ..thin("SPLT", 120.0, 0.7)
-        },
-        Profile {
-            absent: 0.5,
-            ..thin("GONE", 9.0, 0.05)
-        },
-        Profile {
-            absent: 1.0,
-            ..thin("NADA", 11.0, 0.5)
-        },
+        Profile { opens_late: 0.7, ..thin("LATE", 24.0, 0.6) },
+        Profile { falls_silent: 0.6, ..few(thin("HUSH", 31.0, 0.85)) },
+        Profile { opens_late: 1.0, breaks: true, ..thin("SPLT", 120.0, 0.7) },
+        Profile { absent: 0.5, ..thin("GONE", 9.0, 0.05) },
+        Profile { absent: 1.0, ..thin("NADA", 11.0, 0.5) },
     ]
 }

@@ -54,19 +54,9 @@ impl Audit {
     ) -> Result<(), String> {
         let of = |minute: Minute| best.get(&(symbol.clone(), minute)).copied();
         let rows: Vec<&StoredRow> = session.minutes().iter().filter_map(of).collect();
-        let judge = Judge::new(
-            place,
-            symbol,
-            session,
-            self.script.heals(),
-            self.quiet_limit(place, symbol, &session),
-        );
+        let judge = Judge::new(place, symbol, session, self.script.heals(), self.quiet_limit(place, symbol, &session));
         for minute in state.expected.iter() {
-            let given_up = state
-                .verdicts
-                .iter()
-                .find(|(_, minutes)| minutes.contains(minute))
-                .map(|(why, _)| *why);
+            let given_up = state.verdicts.iter().find(|(_, minutes)| minutes.contains(minute)).map(|(why, _)| *why);
             match (of(minute), given_up) {
                 (Some(stored), _) => {
                     self.add(
@@ -97,9 +87,7 @@ impl Audit {
         let days = (1..=15).filter_map(|back| session.on.checked_sub_days(chrono::Days::new(back)));
         let before: Vec<NaiveDate> = days.filter(|day| place.truth.session(*day).is_some()).take(5).collect();
         let told = before.iter().flat_map(|day| now(place.true_lake().current(*day, *day)));
-        let runs = told
-            .filter(|status| status.symbol == *symbol)
-            .filter_map(|status| status.longest_quiet_run);
+        let runs = told.filter(|status| status.symbol == *symbol).filter_map(|status| status.longest_quiet_run);
         runs.map(i64::from).max().unwrap_or(0).max(QUIET_WITHOUT_HISTORY)
     }
 
@@ -113,29 +101,14 @@ impl Audit {
             return Err(format!("no status of `{symbol}` on {}", session.on));
         };
         let present = state.present.intersection(&state.expected).len();
-        let given_up = state
-            .given_up()
-            .intersection(&state.expected)
-            .difference(&state.present)
-            .len();
-        let counted = [
-            status.expected,
-            status.present_minutes(),
-            status.gaps,
-            status.unrecoverable.values().sum(),
-        ];
+        let given_up = state.given_up().intersection(&state.expected).difference(&state.present).len();
+        let counted = [status.expected, status.present_minutes(), status.gaps, status.unrecoverable.values().sum()];
         let there = [state.expected.len(), present, state.open.len(), given_up];
         if counted.map(|n| n as usize) != there || status.close != session.close {
-            return Err(format!(
-                "the status of `{symbol}` on {} says {counted:?}, there are {there:?}",
-                session.on
-            ));
+            return Err(format!("the status of `{symbol}` on {} says {counted:?}, there are {there:?}", session.on));
         }
         if status.is_final != state.open.is_empty() && self.script.heals() {
-            return Err(format!(
-                "the status of `{symbol}` on {} says final: {}",
-                session.on, status.is_final
-            ));
+            return Err(format!("the status of `{symbol}` on {} says final: {}", session.on, status.is_final));
         }
         Ok(())
     }
@@ -145,16 +118,11 @@ impl Audit {
         let far = self.script.end.minute();
         for ((symbol, minute), stored) in best {
             let day = Calendar::Xnys.day_of(*minute);
-            let expected = model
-                .session(day)
-                .is_some_and(|s| model.expected(&s, symbol, far).contains(*minute));
+            let expected = model.session(day).is_some_and(|s| model.expected(&s, symbol, far).contains(*minute));
             // At the very instant of a close that nobody announced, the price of the last trade is nobody's mistake.
             let at_close = model.session(day).is_some_and(|s| s.close == *minute);
             if !expected && !at_close && stored.row.basis != Basis::Quote {
-                return Err(format!(
-                    "`{symbol}` {minute} was healed ({}) and nobody expects it",
-                    stored.row.basis
-                ));
+                return Err(format!("`{symbol}` {minute} was healed ({}) and nobody expects it", stored.row.basis));
             }
         }
         Ok(())

@@ -44,11 +44,7 @@ impl Wake for WakeTask {
 
 impl<T> Default for Executor<T> {
     fn default() -> Self {
-        Self {
-            tasks: BTreeMap::new(),
-            runnable: Arc::default(),
-            spawned: 0,
-        }
+        Self { tasks: BTreeMap::new(), runnable: Arc::default(), spawned: 0 }
     }
 }
 

@@ -131,11 +131,7 @@ impl State {
         if call.writes {
             let number = self.writes;
             self.writes += 1;
-            let chosen = self.death
-                == Some(Death {
-                    at_write: number,
-                    after: false,
-                });
+            let chosen = self.death == Some(Death { at_write: number, after: false });
             if chosen || self.dice.chance(weather.die_before) {
                 return Fate::Die;
             }
@@ -144,11 +140,7 @@ impl State {
         if faults == [0.0; 3] {
             return Fate::Call(Fault::None);
         }
-        let kind = if self.dice.chance(0.2) {
-            Kind::Throttled
-        } else {
-            Kind::Unavailable
-        };
+        let kind = if self.dice.chance(0.2) { Kind::Throttled } else { Kind::Unavailable };
         if self.dice.chance(weather.fail_before) {
             Fate::Call(Fault::FailBefore(kind))
         } else if self.dice.chance(weather.fail_after) {
@@ -165,9 +157,7 @@ impl State {
             return false;
         }
         // Adapters in memory never wait, so the newest writing call is this one.
-        let chosen = self
-            .death
-            .is_some_and(|death| death.after && death.at_write + 1 == self.writes);
+        let chosen = self.death.is_some_and(|death| death.after && death.at_write + 1 == self.writes);
         if chosen {
             self.death = None;
         }
@@ -187,14 +177,10 @@ impl Faults for SimFaults {
             match &fate {
                 Fate::Die => {
                     state.doomed.insert(task);
-                    state
-                        .trace
-                        .line(now, format_args!("{task} dies before {name} {arguments}"));
+                    state.trace.line(now, format_args!("{task} dies before {name} {arguments}"));
                 }
                 Fate::Call(Fault::None) => state.trace.line(now, format_args!("{task} {name} {arguments}")),
-                Fate::Call(fault) => state
-                    .trace
-                    .line(now, format_args!("{task} {fault:?} {name} {arguments}")),
+                Fate::Call(fault) => state.trace.line(now, format_args!("{task} {fault:?} {name} {arguments}")),
             }
             fate
         };

@@ -49,16 +49,7 @@ impl<'a> Judge<'a> {
         let answers = place.served.answers(symbol);
         let item = now(place.true_ledger().gap(session.on, symbol));
         let upheld = item.map(|item| item.gap.upheld).unwrap_or_default();
-        Self {
-            place,
-            symbol,
-            session,
-            truth,
-            answers,
-            quiet_limit,
-            upheld,
-            heals,
-        }
+        Self { place, symbol, session, truth, answers, quiet_limit, upheld, heals }
     }
 
     /// Whether a current row is what it must be.
@@ -76,10 +67,9 @@ impl<'a> Judge<'a> {
             },
             Basis::Close if !self.is_last_close(row) => wrong(format!("{} is not the last close by then", row.price)),
             Basis::Open if !self.is_open(row) => wrong(format!("{} is not the open", row.price)),
-            Basis::PreviousClose if !self.is_close_before(row) => wrong(format!(
-                "{} is not the close before, or something had traded",
-                row.price
-            )),
+            Basis::PreviousClose if !self.is_close_before(row) => {
+                wrong(format!("{} is not the close before, or something had traded", row.price))
+            }
             Basis::Close | Basis::Open | Basis::PreviousClose => Ok(()),
         }
     }
@@ -87,10 +77,7 @@ impl<'a> Judge<'a> {
     /// Served within the first ten seconds of its minute.
     fn was_served(&self, row: &Row) -> bool {
         let from = row.minute.start();
-        let served = self
-            .place
-            .served
-            .quotes_between(self.symbol, from, from.plus_ms(SAMPLE_WINDOW_MS));
+        let served = self.place.served.quotes_between(self.symbol, from, from.plus_ms(SAMPLE_WINDOW_MS));
         served.iter().any(|served| {
             served.quote.price == row.price.get()
                 && Some(served.quote.traded_at) == row.traded_at
@@ -103,10 +90,7 @@ impl<'a> Judge<'a> {
     fn frozen(&self, row: &Row, current: &[&StoredRow]) -> Option<&Candle> {
         let traded_at = row.traded_at?;
         let same = |other: &&&StoredRow| other.row.is_suspect() && other.row.traded_at == row.traded_at;
-        let undecidable = self
-            .upheld
-            .get(&Upheld::Undecidable)
-            .is_some_and(|minutes| minutes.contains(row.minute));
+        let undecidable = self.upheld.get(&Upheld::Undecidable).is_some_and(|minutes| minutes.contains(row.minute));
         if undecidable || !self.heals || !current.iter().any(|stored| same(&stored)) {
             return None;
         }
@@ -120,12 +104,7 @@ impl<'a> Judge<'a> {
     /// take it for quiet: in one answer a short run with a candle after it; or two answers, of two sources or an hour
     /// apart, that both lack it. `read_at` is when the answer in question arrived, where it is known.
     fn excused(&self, after: Minute, by: Minute, read_at: Option<Timestamp>) -> bool {
-        let missed: MinuteSet = self
-            .truth
-            .iter()
-            .map(|c| c.minute)
-            .filter(|m| *m > after && *m < by)
-            .collect();
+        let missed: MinuteSet = self.truth.iter().map(|c| c.minute).filter(|m| *m > after && *m < by).collect();
         if missed.is_empty() {
             return true;
         }
@@ -133,33 +112,19 @@ impl<'a> Judge<'a> {
         let lacking: Vec<&ServedCandles> = self.answers.iter().filter(lacking).collect();
         let short = |answer: &ServedCandles| {
             let next = answer.told.iter().find(|minute| *minute >= by);
-            let last = answer
-                .told
-                .within(self.session.open, by)
-                .last()
-                .unwrap_or(self.session.open + -1);
+            let last = answer.told.within(self.session.open, by).last().unwrap_or(self.session.open + -1);
             next.is_some_and(|next| next.since(last) - 1 <= self.quiet_limit)
         };
         let here = |answer: &&ServedCandles| read_at.is_none_or(|at| at == answer.answered_at);
         let twice = |a: &ServedCandles| {
-            lacking
-                .iter()
-                .any(|b| a.source != b.source || b.answered_at.ms_since(a.answered_at).abs() >= HOUR_MS)
+            lacking.iter().any(|b| a.source != b.source || b.answered_at.ms_since(a.answered_at).abs() >= HOUR_MS)
         };
-        lacking
-            .iter()
-            .copied()
-            .filter(here)
-            .any(|answer| short(answer) || twice(answer))
-            || self.vouched(after, by)
+        lacking.iter().copied().filter(here).any(|answer| short(answer) || twice(answer)) || self.vouched(after, by)
     }
 
     /// A quote of a later minute that still showed a trade from before the run: a vendor that lies about quotes too.
     fn vouched(&self, after: Minute, by: Minute) -> bool {
-        let later = self
-            .place
-            .served
-            .quotes_between(self.symbol, by.start(), self.session.close.start());
+        let later = self.place.served.quotes_between(self.symbol, by.start(), self.session.close.start());
         later.iter().any(|served| served.quote.traded_at < after.end())
     }
 
@@ -181,10 +146,7 @@ impl<'a> Judge<'a> {
     /// The close of the session before, where nothing had traded by then.
     fn is_close_before(&self, row: &Row) -> bool {
         let price = row.price.get();
-        let true_close = self
-            .place
-            .truth
-            .close_before(self.symbol, self.session.on, PREVIOUS_SESSIONS);
+        let true_close = self.place.truth.close_before(self.symbol, self.session.on, PREVIOUS_SESSIONS);
         let quoted = self.place.served.quoted_closes(self.symbol);
         // A vendor that lies about candles lies about that one too.
         let known =
@@ -199,31 +161,17 @@ impl<'a> Judge<'a> {
     /// Whether the truth justifies giving a minute up.
     pub(crate) fn given_up(&self, minute: Minute, why: Unrecoverable) -> Result<(), String> {
         let of = format!("`{}` {minute} was given up ({})", self.symbol, why.as_str());
-        let before = || {
-            self.place
-                .truth
-                .close_before(self.symbol, self.session.on, PREVIOUS_SESSIONS)
-        };
+        let before = || self.place.truth.close_before(self.symbol, self.session.on, PREVIOUS_SESSIONS);
         match why {
             Unrecoverable::NoData if self.truth.is_empty() => Ok(()),
             Unrecoverable::NoData if before().is_none() && self.excused(self.session.open + -1, minute, None) => Ok(()),
             Unrecoverable::NoData => Err(format!("{of}, and there are {} candles", self.truth.len())),
             Unrecoverable::PriceBreak => {
-                let opens = self
-                    .truth
-                    .iter()
-                    .flat_map(|candle| self.told(candle.minute))
-                    .map(|candle| candle.open);
-                let closes: Vec<f64> = before()
-                    .into_iter()
-                    .chain(self.place.served.quoted_closes(self.symbol))
-                    .collect();
+                let opens = self.truth.iter().flat_map(|candle| self.told(candle.minute)).map(|candle| candle.open);
+                let closes: Vec<f64> =
+                    before().into_iter().chain(self.place.served.quoted_closes(self.symbol)).collect();
                 let broke = |open: f64| closes.iter().any(|close| (open / close - 1.0).abs() > PRICE_BREAK);
-                if opens.into_iter().any(broke) {
-                    Ok(())
-                } else {
-                    Err(format!("{of}, and the price did not break"))
-                }
+                if opens.into_iter().any(broke) { Ok(()) } else { Err(format!("{of}, and the price did not break")) }
             }
             Unrecoverable::UnknownSymbol => Err(format!("{of} too early")),
         }

@@ -23,17 +23,14 @@ impl World {
             break second;
         };
         let calm = self.clock.now() >= self.script.calm_at;
-        self.faults
-            .set_weather(if calm { Weather::default() } else { self.script.weather });
+        self.faults.set_weather(if calm { Weather::default() } else { self.script.weather });
         Ok(second)
     }
 
     /// Reconciles while nobody else is at work; `None` where the script had it die.
     fn alone(&mut self, window: Window) -> Result<Option<ReconcileReport>, String> {
         let (place, settings) = (self.place.clone(), self.script.settings.clone());
-        let id = self
-            .executor
-            .spawn(async move { run(place, settings, Work::Reconcile(window)).await.ok() });
+        let id = self.executor.spawn(async move { run(place, settings, Work::Reconcile(window)).await.ok() });
         self.faults.runs(id);
         while self.executor.runnable() > 0 {
             let task = self.executor.take(0).expect("one is runnable");

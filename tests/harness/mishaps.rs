@@ -13,10 +13,7 @@ impl Script {
     pub(crate) fn terms(&self) -> Terms {
         let key = |text: &str| Key::new(text).expect("the harness's keys are keys");
         let per_minute = self.settings.rate_limit;
-        let finnhub = |version: &str, text| Account {
-            per_minute,
-            ..Account::finnhub(version, key(text), self.plan)
-        };
+        let finnhub = |version: &str, text| Account { per_minute, ..Account::finnhub(version, key(text), self.plan) };
         let alpaca = |version: &str, text| Account::alpaca(version, key(text), mendlake::finnhub::Plan::Free);
         Terms {
             seed: self.seed,
@@ -72,10 +69,7 @@ impl Script {
         }
         if self.part == Part::UnannouncedClose {
             let close = noon_close(self.session.on);
-            let fault = Fault {
-                from: Some(When::Instant(close.start())),
-                ..Fault::always(What::UnannouncedClose)
-            };
+            let fault = Fault { from: Some(When::Instant(close.start())), ..Fault::always(What::UnannouncedClose) };
             self.vendor.faults.push(fault);
             self.vendor.holidays.push(KnownDay {
                 on: self.session.on,
@@ -105,9 +99,7 @@ impl Script {
         let whats = [
             What::Down { status: 502 },
             What::Down { status: 500 },
-            What::Slow {
-                seconds: dice.between(1, 45) as f64,
-            },
+            What::Slow { seconds: dice.between(1, 45) as f64 },
             What::Truncated { bytes: 10 },
             What::Reset,
             What::Hang,
@@ -119,9 +111,7 @@ impl Script {
             What::Frozen,
             What::Stale,
             What::NoData,
-            What::CandlesLate {
-                minutes: dice.between(1, 12),
-            },
+            What::CandlesLate { minutes: dice.between(1, 12) },
             hole,
             hole,
             What::WrongPrices { percent: 2.5 },
@@ -137,13 +127,7 @@ impl Script {
         };
         let probability = *dice.pick(&[1.0, 1.0, 0.6, 0.3]);
         let draw_one = dice.chance(0.1);
-        Fault {
-            endpoints,
-            symbols: some,
-            probability,
-            draw_one,
-            ..during(what, from, to)
-        }
+        Fault { endpoints, symbols: some, probability, draw_one, ..during(what, from, to) }
     }
 }
 

@@ -84,22 +84,17 @@ impl Model {
             return Vec::new();
         };
         let on = |day| self.session(day);
-        days(Calendar::Xnys.day_of(first), Calendar::Xnys.day_of(last))
-            .filter_map(on)
-            .collect()
+        days(Calendar::Xnys.day_of(first), Calendar::Xnys.day_of(last)).filter_map(on).collect()
     }
 
     /// The session of a day as far as the lake has learnt.
     pub fn session(&self, on: NaiveDate) -> Option<Session> {
         let session = Calendar::Xnys.session_on(on).ok().flatten()?;
-        let close = self
-            .overlay
-            .entry(on)
-            .map_or(session.close, |entry| match entry.change {
-                mendlake_domain::overlay::Change::Closed => session.open,
-                mendlake_domain::overlay::Change::ClosesAt { close } => close.min(session.close),
-                mendlake_domain::overlay::Change::Withdrawn => session.close,
-            });
+        let close = self.overlay.entry(on).map_or(session.close, |entry| match entry.change {
+            mendlake_domain::overlay::Change::Closed => session.open,
+            mendlake_domain::overlay::Change::ClosesAt { close } => close.min(session.close),
+            mendlake_domain::overlay::Change::Withdrawn => session.close,
+        });
         Some(Session { close, ..session })
     }
 
@@ -138,11 +133,7 @@ fn beats(a: &StoredRow, b: &StoredRow) -> bool {
         return rank(x.basis) < rank(y.basis);
     }
     if x.observed_at != y.observed_at {
-        return if x.revision > 0 {
-            x.observed_at > y.observed_at
-        } else {
-            x.observed_at < y.observed_at
-        };
+        return if x.revision > 0 { x.observed_at > y.observed_at } else { x.observed_at < y.observed_at };
     }
     if x.traded_at != y.traded_at {
         return x.traded_at > y.traded_at;

@@ -79,26 +79,11 @@ pub struct SimPlace {
 impl SimPlace {
     /// An empty place.
     pub fn new(parts: Parts) -> Self {
-        let Parts {
-            clock,
-            faults,
-            vendor,
-            skew,
-            secrets,
-            limit,
-            alpaca,
-            shards,
-            sabotage,
-        } = parts;
+        let Parts { clock, faults, vendor, skew, secrets, limit, alpaca, shards, sabotage } = parts;
         let served = Arc::new(Served::default());
         let truth = Truth::new(vendor.market().clone());
-        let transport = SimTransport {
-            vendor,
-            clock: clock.clone(),
-            skew,
-            faults: faults.clone(),
-            served: served.clone(),
-        };
+        let transport =
+            SimTransport { vendor, clock: clock.clone(), skew, faults: faults.clone(), served: served.clone() };
         let finnhub = Source {
             client: FinnhubClient::new(transport.clone(), secrets.clone(), limit),
             served: served.clone(),
@@ -124,10 +109,7 @@ impl SimPlace {
             lake: Faulty::new(Broken::new(MemoryLake::new(), sabotage), faults.clone()),
             ledger: Faulty::new(Broken::new(MemoryLedger::new(), sabotage), faults.clone()),
             quotes: Faulty::new(finnhub, faults.clone()),
-            candles: candles
-                .into_iter()
-                .map(|source| Faulty::new(source, faults.clone()))
-                .collect(),
+            candles: candles.into_iter().map(|source| Faulty::new(source, faults.clone())).collect(),
             clock,
             served,
             truth,

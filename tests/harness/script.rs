@@ -118,17 +118,13 @@ impl Script {
         let session = Calendar::Xnys.session_on(on).ok().flatten().expect("a session");
         let (from, to) = (session.open, session.open + 30);
         let mut script = Self::plain(1, Part::Open, session, from, to);
-        script.profiles = catalogue()
-            .into_iter()
-            .filter(|p| ["SPY", "INDA", "FXY"].contains(&p.symbol.as_str()))
-            .collect();
+        script.profiles =
+            catalogue().into_iter().filter(|p| ["SPY", "INDA", "FXY"].contains(&p.symbol.as_str())).collect();
         let symbols = script.profiles.iter().map(|p| p.symbol.clone()).collect();
         script.first = vec![script.change(from, symbols, BTreeSet::new())];
         script.stop_watching();
-        let down = Fault {
-            endpoints: vec![Endpoint::Quote],
-            ..during(What::Down { status: 503 }, from + 6, from + 11)
-        };
+        let down =
+            Fault { endpoints: vec![Endpoint::Quote], ..during(What::Down { status: 503 }, from + 6, from + 11) };
         script.vendor.faults.push(down);
         script.dark.push((from + 18, from + 21));
         script
@@ -136,11 +132,7 @@ impl Script {
 
     /// A script in which nothing goes wrong and nothing is watched.
     fn plain(seed: u64, part: Part, session: Session, from: Minute, to: Minute) -> Self {
-        let settings = Settings {
-            landing_window_ms: 30_000,
-            settle_ms: 180_000,
-            ..Settings::default()
-        };
+        let settings = Settings { landing_window_ms: 30_000, settle_ms: 180_000, ..Settings::default() };
         Self {
             seed,
             part,
@@ -173,9 +165,7 @@ impl Script {
         let schedule = schedule();
         let next = |last: &(Timestamp, Window)| Some(next_due(&schedule, last.0));
         let first = next_due(&schedule, self.begin);
-        std::iter::successors(Some(first), next)
-            .take_while(|(at, _)| *at < self.end)
-            .collect()
+        std::iter::successors(Some(first), next).take_while(|(at, _)| *at < self.end).collect()
     }
 
     /// Whether any source is entitled to candles.
@@ -189,32 +179,18 @@ impl Script {
 
     /// Nothing is watched after the window, whoever adds what until then.
     pub(crate) fn stop_watching(&mut self) {
-        let every = self
-            .profiles
-            .iter()
-            .map(|p| p.symbol.clone())
-            .chain([unknown()])
-            .collect();
+        let every = self.profiles.iter().map(|p| p.symbol.clone()).chain([unknown()]).collect();
         let last = self.change(self.to, BTreeSet::new(), every);
         self.first.push(last);
     }
 }
 
 pub(crate) fn version(edit: Edit, made_at: Timestamp) -> Version {
-    Version {
-        v: 1,
-        edit,
-        who: "somebody".into(),
-        why: "the script says so".into(),
-        made_at,
-    }
+    Version { v: 1, edit, who: "somebody".into(), why: "the script says so".into(), made_at }
 }
 
 pub(crate) fn schedule() -> Schedule {
-    Schedule {
-        calendar: Calendar::Xnys,
-        overlay: Overlay::default(),
-    }
+    Schedule { calendar: Calendar::Xnys, overlay: Overlay::default() }
 }
 
 /// A symbol that no market has.
@@ -229,9 +205,7 @@ pub(crate) fn noon_close(on: NaiveDate) -> Minute {
 
 fn second_morning(to: Minute) -> Timestamp {
     let schedule = schedule();
-    let due = std::iter::successors(Some(next_due(&schedule, to.start())), |last| {
-        Some(next_due(&schedule, last.0))
-    });
+    let due = std::iter::successors(Some(next_due(&schedule, to.start())), |last| Some(next_due(&schedule, last.0)));
     let mut mornings = due.filter(|(_, window)| *window == Window::Morning).map(|(at, _)| at);
     mornings.nth(1).expect("mornings come every day")
 }

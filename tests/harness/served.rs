@@ -76,18 +76,9 @@ impl Served {
             }
         }
         let told: MinuteSet = answered.iter().map(|candle| candle.minute).collect();
-        let lacked = truth
-            .iter()
-            .map(|candle| candle.minute)
-            .filter(|minute| !told.contains(*minute))
-            .collect();
+        let lacked = truth.iter().map(|candle| candle.minute).filter(|minute| !told.contains(*minute)).collect();
         let source = source.clone();
-        let answer = ServedCandles {
-            answered_at,
-            source,
-            told,
-            lacked,
-        };
+        let answer = ServedCandles { answered_at, source, told, lacked };
         state.answers.entry(symbol.clone()).or_default().push(answer);
     }
 
@@ -108,45 +99,28 @@ impl Served {
             served.quote.price == price || served.quote.day.prev_close.is_some_and(|close| close.get() == price)
         };
         let of_candle = |candle: &Candle| candle.close == price || candle.open == price;
-        state
-            .quotes
-            .get(symbol)
-            .is_some_and(|quotes| quotes.iter().any(of_quote))
-            || state
-                .candles
-                .get(symbol)
-                .is_some_and(|by| by.values().flatten().any(of_candle))
+        state.quotes.get(symbol).is_some_and(|quotes| quotes.iter().any(of_quote))
+            || state.candles.get(symbol).is_some_and(|by| by.values().flatten().any(of_candle))
     }
 
     /// The quotes of a symbol answered in `[from, to)`.
     pub fn quotes_between(&self, symbol: &Symbol, from: Timestamp, to: Timestamp) -> Vec<ServedQuote> {
         let state = self.state();
         let quotes = state.quotes.get(symbol).into_iter().flatten();
-        quotes
-            .filter(|served| from <= served.answered_at && served.answered_at < to)
-            .copied()
-            .collect()
+        quotes.filter(|served| from <= served.answered_at && served.answered_at < to).copied().collect()
     }
 
     /// Every closing price that quotes of the symbol named as that of the session before.
     pub fn quoted_closes(&self, symbol: &Symbol) -> Vec<f64> {
         let state = self.state();
         let quotes = state.quotes.get(symbol).into_iter().flatten();
-        quotes
-            .filter_map(|served| served.quote.day.prev_close)
-            .map(|price| price.get())
-            .collect()
+        quotes.filter_map(|served| served.quote.day.prev_close).map(|price| price.get()).collect()
     }
 
     /// What was told of one candle.
     pub fn told(&self, symbol: &Symbol, minute: Minute) -> Vec<Candle> {
         let state = self.state();
-        state
-            .candles
-            .get(symbol)
-            .and_then(|by| by.get(&minute))
-            .cloned()
-            .unwrap_or_default()
+        state.candles.get(symbol).and_then(|by| by.get(&minute)).cloned().unwrap_or_default()
     }
 
     /// Every answer with candles of the symbol, in the order of arrival.

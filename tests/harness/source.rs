@@ -45,13 +45,7 @@ impl<C: QuoteSource> QuoteSource for Source<C> {
         let mut reply = self.client.quote(symbol).await;
         if let Ok(Some(quote)) = &mut reply.outcome {
             let answered_at = self.clock.now();
-            self.served.quote(
-                symbol,
-                ServedQuote {
-                    answered_at,
-                    quote: *quote,
-                },
-            );
+            self.served.quote(symbol, ServedQuote { answered_at, quote: *quote });
             if self.sabotage == Some(Sabotage::PricesInvented) {
                 quote.price *= INVENTED;
             }
@@ -81,15 +75,9 @@ impl<C: CandleSource> CandleSource for Source<C> {
         let mut reply = self.client.candles(symbol, from, to).await;
         if let Ok(candles) = &mut reply.outcome {
             let session = self.truth.session(self.truth.calendar().day_of(from));
-            let truth = session
-                .map(|session| self.truth.candles(symbol, &session))
-                .unwrap_or_default();
-            let asked: Vec<Candle> = truth
-                .into_iter()
-                .filter(|c| from <= c.minute && c.minute < to)
-                .collect();
-            self.served
-                .candles(symbol, self.clock.now(), self.client.name(), (candles, &asked));
+            let truth = session.map(|session| self.truth.candles(symbol, &session)).unwrap_or_default();
+            let asked: Vec<Candle> = truth.into_iter().filter(|c| from <= c.minute && c.minute < to).collect();
+            self.served.candles(symbol, self.clock.now(), self.client.name(), (candles, &asked));
             match self.sabotage {
                 Some(Sabotage::PricesInvented) => candles.iter_mut().for_each(|candle| candle.close *= INVENTED),
                 Some(Sabotage::CandlesEarly) => {

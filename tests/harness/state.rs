@@ -30,9 +30,7 @@ pub(crate) struct State {
 impl State {
     /// Every minute given up.
     pub(crate) fn given_up(&self) -> MinuteSet {
-        self.verdicts
-            .values()
-            .fold(MinuteSet::new(), |all, minutes| all.union(minutes))
+        self.verdicts.values().fold(MinuteSet::new(), |all, minutes| all.union(minutes))
     }
 }
 
@@ -40,20 +38,11 @@ pub(crate) fn states(place: &SimPlace, model: &Model, horizon: Minute) -> Vec<(S
     let verdicts: Vec<Verdict> = now(control::verdicts(place.true_lake()));
     let mut states = Vec::new();
     for session in model.sessions() {
-        let calendar = place
-            .truth
-            .calendar()
-            .session_on(session.on)
-            .ok()
-            .flatten()
-            .unwrap_or(session);
+        let calendar = place.truth.calendar().session_on(session.on).ok().flatten().unwrap_or(session);
         let coverage = now(place.true_lake().coverage(calendar.open, calendar.close));
         let items = now(place.true_ledger().of_session(session.on));
         for symbol in model.symbols() {
-            let item = items
-                .iter()
-                .find(|item| item.gap.symbol == symbol)
-                .map(|item| &item.gap);
+            let item = items.iter().find(|item| item.gap.symbol == symbol).map(|item| &item.gap);
             let mut given_up: BTreeMap<Unrecoverable, MinuteSet> = BTreeMap::new();
             for verdict in verdicts.iter().filter(|v| v.on == session.on && v.symbol == symbol) {
                 given_up.entry(verdict.reason).or_default().extend_set(&verdict.minutes);
@@ -87,11 +76,8 @@ pub(crate) fn tables(place: &SimPlace) -> Result<(), String> {
         }
         let best = current(&rows);
         let mut seen = BTreeSet::new();
-        let firsts: Vec<StoredRow> = rows
-            .iter()
-            .filter(|stored| seen.insert((stored.row.symbol.clone(), stored.row.minute)))
-            .cloned()
-            .collect();
+        let firsts: Vec<StoredRow> =
+            rows.iter().filter(|stored| seen.insert((stored.row.symbol.clone(), stored.row.minute))).cloned().collect();
         law::one_current(&firsts).map_err(told)?;
         for first in firsts {
             let ranked = best[&(first.row.symbol.clone(), first.row.minute)];
@@ -111,9 +97,7 @@ pub(crate) fn tables(place: &SimPlace) -> Result<(), String> {
 /// Whether every row of a record is in the lake.
 pub(crate) fn landed(place: &SimPlace, data: &[u8]) -> bool {
     record::decode(data).rows.iter().all(|row| {
-        let rows = now(place
-            .true_lake()
-            .rows(&[row.symbol.clone()].into(), row.minute, row.minute + 1));
+        let rows = now(place.true_lake().rows(&[row.symbol.clone()].into(), row.minute, row.minute + 1));
         rows.iter().any(|stored| stored.row == *row)
     })
 }
@@ -135,16 +119,10 @@ pub(crate) fn price_of_its_trade(place: &SimPlace, stored: &StoredRow) -> Result
     let row = &stored.row;
     let price = row.price.get();
     let fits = match (row.basis, row.traded_at) {
-        (Basis::Close, Some(ended_at)) => place
-            .served
-            .told(&row.symbol, ended_at.minute() + -1)
-            .iter()
-            .any(|candle| candle.close == price),
-        (Basis::Open, _) => place
-            .served
-            .told(&row.symbol, row.minute)
-            .iter()
-            .any(|candle| candle.open == price),
+        (Basis::Close, Some(ended_at)) => {
+            place.served.told(&row.symbol, ended_at.minute() + -1).iter().any(|candle| candle.close == price)
+        }
+        (Basis::Open, _) => place.served.told(&row.symbol, row.minute).iter().any(|candle| candle.open == price),
         _ => true,
     };
     if fits {

@@ -30,11 +30,7 @@ const FNV_PRIME: u64 = 0x0100_0000_01b3;
 impl Trace {
     /// An empty trace.
     pub fn new(keep: Keep) -> Self {
-        Self {
-            keep,
-            hash: FNV_BASIS,
-            lines: Vec::new(),
-        }
+        Self { keep, hash: FNV_BASIS, lines: Vec::new() }
     }
 
     /// Adds a line.
@@ -68,9 +64,7 @@ struct Hashing<'a>(&'a mut u64);
 
 impl Write for Hashing<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        *self.0 = text
-            .bytes()
-            .fold(*self.0, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME));
+        *self.0 = text.bytes().fold(*self.0, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME));
         Ok(())
     }
 }

@@ -66,11 +66,7 @@ impl Transport for SimTransport {
         match answer.ending {
             Ending::Whole => Ok(Response {
                 status: answer.status,
-                headers: answer
-                    .headers
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect(),
+                headers: answer.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
                 body: answer.body.to_vec(),
             }),
             Ending::Truncated(_) => broken("the body ends early"),

@@ -44,9 +44,7 @@ impl Truth {
     pub fn close_before(&self, symbol: &Symbol, on: NaiveDate, sessions: usize) -> Option<f64> {
         let days = (1..=60).filter_map(|back| on.checked_sub_days(chrono::Days::new(back)));
         let before = days.filter_map(|day| self.session(day)).take(sessions);
-        before
-            .filter_map(|session| self.candles(symbol, &session).last().map(|candle| candle.close))
-            .next()
+        before.filter_map(|session| self.candles(symbol, &session).last().map(|candle| candle.close)).next()
     }
 
     /// The longest run of minutes without a candle between the first and the last candle of a session.

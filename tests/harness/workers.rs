@@ -22,19 +22,12 @@ impl World {
             return;
         }
         let place = self.place.clone();
-        for (queue, name, most) in [
-            (place.true_live_queue(), "collect", 3),
-            (place.true_replay_queue(), "replay", 2),
-        ] {
+        for (queue, name, most) in [(place.true_live_queue(), "collect", 3), (place.true_replay_queue(), "replay", 2)] {
             let waiting = visible_at(queue).is_some_and(|visible| visible <= at);
             if waiting && self.is_rested(name) && self.workers(name) < most {
                 let messages = 1 + self.dice.below(3);
                 self.rested.insert(name.to_owned(), at.plus_ms(PAUSE_MS));
-                let work = if name == "collect" {
-                    Work::Collect(messages)
-                } else {
-                    Work::Replay(messages)
-                };
+                let work = if name == "collect" { Work::Collect(messages) } else { Work::Replay(messages) };
                 return self.start_and_summon(work);
             }
         }
@@ -46,11 +39,7 @@ impl World {
                 let twice = self.dice.chance(0.1);
                 for _ in 0..1 + usize::from(twice) {
                     let (most, parks) = (1 + self.dice.below(40), self.dice.chance(0.5));
-                    self.start(Work::Land {
-                        shard: shard.clone(),
-                        most,
-                        parks,
-                    });
+                    self.start(Work::Land { shard: shard.clone(), most, parks });
                 }
             }
         }
@@ -75,30 +64,18 @@ impl World {
 
     /// When anything is to happen next.
     pub(crate) fn next_at(&self) -> Option<Timestamp> {
-        let rested = |name: &str| {
-            self.rested
-                .get(name)
-                .copied()
-                .unwrap_or(self.script.begin)
-                .max(self.down_until)
-        };
+        let rested = |name: &str| self.rested.get(name).copied().unwrap_or(self.script.begin).max(self.down_until);
         let mut next: Vec<Timestamp> = self.clock.next_wake_at().into_iter().collect();
         next.extend(self.agenda.first_key_value().map(|((at, _), _)| *at));
-        for (queue, name, most) in [
-            (self.place.true_live_queue(), "collect", 3),
-            (self.place.true_replay_queue(), "replay", 2),
-        ] {
+        for (queue, name, most) in
+            [(self.place.true_live_queue(), "collect", 3), (self.place.true_replay_queue(), "replay", 2)]
+        {
             if self.workers(name) < most {
                 next.extend(visible_at(queue).map(|visible| visible.max(rested(name))));
             }
         }
         let shards = now(self.place.true_stream().shards());
-        next.extend(
-            shards
-                .iter()
-                .filter(|shard| self.unread(shard))
-                .map(|shard| rested(shard)),
-        );
+        next.extend(shards.iter().filter(|shard| self.unread(shard)).map(|shard| rested(shard)));
         next.into_iter().min()
     }
 }

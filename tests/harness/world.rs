@@ -82,12 +82,7 @@ pub fn play(script: Script, run: Run) -> Ended {
 impl World {
     fn new(script: Script, run: Run) -> Self {
         let clock = ManualClock::new(script.begin);
-        let faults = SimFaults::new(
-            Dice::new(script.seed, 2),
-            Trace::new(run.keep),
-            clock.clone(),
-            run.death,
-        );
+        let faults = SimFaults::new(Dice::new(script.seed, 2), Trace::new(run.keep), clock.clone(), run.death);
         let (skew, secrets) = (Skew::default(), SimSecrets::default());
         let market = GeneratedMarket::with_profiles(script.seed, Calendar::Xnys, script.profiles.clone());
         let market = Arc::new(script.vendor.closing(Market::from(market)));
@@ -137,10 +132,7 @@ impl World {
         }
         if self.script.history {
             let told = self.script.history(&self.place.truth);
-            now(mendlake_ports::sessions::Sessions::append(
-                self.place.true_lake(),
-                &told,
-            ));
+            now(mendlake_ports::sessions::Sessions::append(self.place.true_lake(), &told));
         }
         if let Some((_, ms, false)) = self.script.clock_back {
             self.skew.set(-ms);
@@ -165,11 +157,7 @@ impl World {
                 self.faults.trace(format_args!("the clock goes on to {next}"));
                 self.clock.advance_to(next);
             }
-            while let Some(entry) = self
-                .agenda
-                .first_entry()
-                .filter(|entry| entry.key().0 <= self.clock.now())
-            {
+            while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= self.clock.now()) {
                 let event = entry.remove();
                 self.happens(event);
             }
@@ -241,12 +229,6 @@ impl World {
 
     fn end(self, violation: Option<String>) -> Ended {
         let (calls, writes) = self.faults.calls();
-        Ended {
-            violation,
-            trace: self.faults.take_trace(),
-            calls,
-            writes,
-            counts: self.audit.into_counts(),
-        }
+        Ended { violation, trace: self.faults.take_trace(), calls, writes, counts: self.audit.into_counts() }
     }
 }

@@ -77,32 +77,17 @@ fn every_crash_point() -> Result<String, String> {
     let writes = undisturbed.writes;
     let failed = Mutex::new(BTreeMap::new());
     each(0..(2 * writes).div_ceil(EVERY), |number| {
-        let death = Death {
-            at_write: number * EVERY / 2,
-            after: number * EVERY % 2 == 1,
-        };
-        let ended = play(
-            Script::half_hour(),
-            Run {
-                death: Some(death),
-                ..Run::default()
-            },
-        );
+        let death = Death { at_write: number * EVERY / 2, after: number * EVERY % 2 == 1 };
+        let ended = play(Script::half_hour(), Run { death: Some(death), ..Run::default() });
         let died = ended.counts.contains_key("deaths");
         let why = ended.violation.or_else(|| (!died).then(|| "nobody died".to_owned()));
         if let Some(why) = why {
-            failed
-                .lock()
-                .expect("no thread panicked")
-                .insert((death.at_write, death.after), why);
+            failed.lock().expect("no thread panicked").insert((death.at_write, death.after), why);
         }
     });
     let failed = failed.into_inner().expect("no thread panicked");
     let told = |((at_write, after), why): (&(u64, bool), &String)| {
-        format!(
-            "a death {} writing call {at_write}: {why}",
-            if *after { "after" } else { "before" }
-        )
+        format!("a death {} writing call {at_write}: {why}", if *after { "after" } else { "before" })
     };
     match failed.is_empty() {
         true => Ok(format!("{} deaths", (2 * writes).div_ceil(EVERY))),
@@ -112,19 +97,10 @@ fn every_crash_point() -> Result<String, String> {
 
 /// With the law's protection broken, worlds must fail, and with that law's violation.
 fn noticed(law: u8) -> Result<String, String> {
-    let (_, sabotage) = Sabotage::ALL
-        .into_iter()
-        .find(|(of, _)| *of == law)
-        .expect("each law has its sabotage");
+    let (_, sabotage) = Sabotage::ALL.into_iter().find(|(of, _)| *of == law).expect("each law has its sabotage");
     let found = Mutex::new(BTreeMap::<String, usize>::new());
     each(0..SABOTAGED, |seed| {
-        let ended = play(
-            provoking(law, seed),
-            Run {
-                sabotage: Some(sabotage),
-                ..Run::default()
-            },
-        );
+        let ended = play(provoking(law, seed), Run { sabotage: Some(sabotage), ..Run::default() });
         let what = match ended.violation {
             None => "nothing".to_owned(),
             Some(violation) => violation.split(" (").next().unwrap_or_default().to_owned(),

@@ -35,19 +35,11 @@ pub(crate) struct Flags {
 impl Flags {
     /// Reads them. What cargo hands to every test's main is taken and has no effect.
     pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut flags = Self {
-            seeds: SEEDS,
-            from: 0,
-            seed: None,
-            trace: false,
-            list: false,
-            name: None,
-        };
+        let mut flags = Self { seeds: SEEDS, from: 0, seed: None, trace: false, list: false, name: None };
         while let Some(argument) = arguments.next() {
             let mut number = || {
                 let text = arguments.next().ok_or_else(|| format!("`{argument}` needs a number"))?;
-                text.parse::<u64>()
-                    .map_err(|_| format!("`{argument}` needs a number, not `{text}`"))
+                text.parse::<u64>().map_err(|_| format!("`{argument}` needs a number, not `{text}`"))
             };
             match argument.as_str() {
                 "--seeds" => flags.seeds = number()?,

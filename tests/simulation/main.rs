@@ -25,9 +25,7 @@ fn main() -> ExitCode {
         return seeds::one(seed, flags.trace);
     }
     if flags.list {
-        fixed::CHECKS
-            .iter()
-            .for_each(|(name, _)| flags::say(format_args!("{name}: test")));
+        fixed::CHECKS.iter().for_each(|(name, _)| flags::say(format_args!("{name}: test")));
         flags::say(format_args!("{}: test", seeds::NAME));
         return ExitCode::SUCCESS;
     }
@@ -57,11 +55,7 @@ fn summary(outcomes: &[bool]) -> ExitCode {
     let passed = outcomes.iter().filter(|good| **good).count();
     let failed = outcomes.len() - passed;
     let all = fixed::CHECKS.len() + 1;
-    let (result, code) = if failed == 0 {
-        ("ok", ExitCode::SUCCESS)
-    } else {
-        ("FAILED", ExitCode::FAILURE)
-    };
+    let (result, code) = if failed == 0 { ("ok", ExitCode::SUCCESS) } else { ("FAILED", ExitCode::FAILURE) };
     flags::say(format_args!(
         "\ntest result: {result}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {} filtered out",
         all - outcomes.len()

@@ -35,18 +35,12 @@ pub(crate) fn many(from: u64, seeds: u64) -> Result<String, String> {
             failed.lock().expect("no thread panicked").insert(seed, violation);
         }
     });
-    let (failed, counts) = (
-        failed.into_inner().expect("no panic"),
-        counts.into_inner().expect("no panic"),
-    );
+    let (failed, counts) = (failed.into_inner().expect("no panic"), counts.into_inner().expect("no panic"));
     if failed.is_empty() {
         return reached(&counts).map(|()| format!("{seeds} seeds"));
     }
-    let told: Vec<String> = failed
-        .iter()
-        .take(MOST_TOLD)
-        .map(|(seed, why)| format!("seed {seed}: {why}\n  {}", again(*seed)))
-        .collect();
+    let told: Vec<String> =
+        failed.iter().take(MOST_TOLD).map(|(seed, why)| format!("seed {seed}: {why}\n  {}", again(*seed))).collect();
     Err(format!("{} of {seeds} seeds failed\n{}", failed.len(), told.join("\n")))
 }
 
@@ -76,10 +70,7 @@ pub(crate) fn one(seed: u64, trace: bool) -> ExitCode {
     if trace {
         say(format_args!("{script:#?}"));
     } else {
-        say(format_args!(
-            "seed {seed}: {:?} of {}, {} .. {}",
-            script.part, script.session.on, script.from, script.to
-        ));
+        say(format_args!("seed {seed}: {:?} of {}, {} .. {}", script.part, script.session.on, script.from, script.to));
     }
     let ended = play(script, Run { keep, ..Run::default() });
     ended.trace.lines().iter().for_each(|line| say(format_args!("{line}")));

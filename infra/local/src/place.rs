@@ -17,6 +17,7 @@ use mendlake_ports::control::Control;
 use mendlake_ports::error::Result;
 use mendlake_ports::lake::Lake;
 use mendlake_ports::place::Place;
+use mendlake_ports::queue::QueueConsumer;
 use mendlake_ports::sessions::Sessions;
 use mendlake_ports::set_aside::SetAside;
 
@@ -63,6 +64,15 @@ pub struct LocalPlace<C, T, L> {
 /// The database of the lake in this folder.
 pub fn database_path(folder: &Path) -> PathBuf {
     folder.join(DATABASE_FILE)
+}
+
+/// How many dead letters a database's queues hold.
+pub async fn dead_letters(database: Database, clock: impl Clock + Clone) -> Result<usize> {
+    let mut letters = 0;
+    for (name, settings) in [("live", LIVE_QUEUE), ("replay", REPLAY_QUEUE), ("reconcile", RECONCILE_QUEUE)] {
+        letters += SqliteQueue::new(database.clone(), clock.clone(), name, settings).dead_letters().await?.len();
+    }
+    Ok(letters)
 }
 
 impl<C: Clock + Clone, T, L> LocalPlace<C, T, L> {

@@ -108,22 +108,14 @@ impl<P: Send + Sync, F: Faults> Faulty<P, F> {
     ) -> Reply<T> {
         let lost = || SourceError::Unavailable { why: "injected".into() };
         let reply = match self.faults.before(call).await {
-            Fault::FailBefore(_) => Reply {
-                outcome: Err(lost()),
-                rate: None,
-            },
+            Fault::FailBefore(_) => Reply { outcome: Err(lost()), rate: None },
             Fault::FailAfter(_) => {
                 work.await;
-                Reply {
-                    outcome: Err(lost()),
-                    rate: None,
-                }
+                Reply { outcome: Err(lost()), rate: None }
             }
             Fault::None | Fault::Partial(_) => work.await,
         };
-        self.faults
-            .after(call, &from_fn(|f| write!(f, "{:?}", reply.outcome)))
-            .await;
+        self.faults.after(call, &from_fn(|f| write!(f, "{:?}", reply.outcome))).await;
         reply
     }
 
@@ -136,12 +128,7 @@ impl<P: Send + Sync, F: Faults> Faulty<P, F> {
     ) -> Result<Vec<Result<()>>> {
         let fault = self.faults.before(call).await;
         let refused = |index: usize| matches!(fault, Fault::Partial(bits) if bits >> (index % 64) & 1 == 1);
-        let passed: Vec<T> = items
-            .iter()
-            .enumerate()
-            .filter(|(i, _)| !refused(*i))
-            .map(|(_, t)| t.clone())
-            .collect();
+        let passed: Vec<T> = items.iter().enumerate().filter(|(i, _)| !refused(*i)).map(|(_, t)| t.clone()).collect();
         let answer = match fault {
             Fault::FailBefore(kind) => Err(injected(kind, call.name)),
             Fault::FailAfter(kind) => work(passed).await.and_then(|_| Err(injected(kind, call.name))),
@@ -171,19 +158,11 @@ fn told<T: Debug>(f: &mut fmt::Formatter<'_>, answer: &Result<T>) -> fmt::Result
 }
 
 const fn reads<'a>(name: &'static str, arguments: Text<'a>) -> Call<'a> {
-    Call {
-        name,
-        writes: false,
-        arguments,
-    }
+    Call { name, writes: false, arguments }
 }
 
 const fn writes<'a>(name: &'static str, arguments: Text<'a>) -> Call<'a> {
-    Call {
-        name,
-        writes: true,
-        arguments,
-    }
+    Call { name, writes: true, arguments }
 }
 
 impl<P: Queue, F: Faults> Queue for Faulty<P, F> {
@@ -200,18 +179,15 @@ impl<P: QueueConsumer, F: Faults> QueueConsumer for Faulty<P, F> {
     }
 
     async fn acknowledge(&self, receipt: &str) -> Result<bool> {
-        self.through(writes("queue.acknowledge", &receipt), self.port.acknowledge(receipt))
-            .await
+        self.through(writes("queue.acknowledge", &receipt), self.port.acknowledge(receipt)).await
     }
 
     async fn next_visible_at(&self) -> Result<Option<Timestamp>> {
-        self.through(reads("queue.next_visible_at", &""), self.port.next_visible_at())
-            .await
+        self.through(reads("queue.next_visible_at", &""), self.port.next_visible_at()).await
     }
 
     async fn dead_letters(&self) -> Result<Vec<String>> {
-        self.through(reads("queue.dead_letters", &""), self.port.dead_letters())
-            .await
+        self.through(reads("queue.dead_letters", &""), self.port.dead_letters()).await
     }
 }
 
@@ -232,100 +208,70 @@ impl<P: StreamConsumer, F: Faults> StreamConsumer for Faulty<P, F> {
     }
 
     async fn read(&self, shard: &str, max: usize) -> Result<Batch> {
-        self.through(reads("stream.read", &shard), self.port.read(shard, max))
-            .await
+        self.through(reads("stream.read", &shard), self.port.read(shard, max)).await
     }
 
     async fn checkpoint(&self, shard: &str, sequence: &str) -> Result<()> {
         let arguments = from_fn(|f| write!(f, "{shard} {sequence}"));
-        self.through(
-            writes("stream.checkpoint", &arguments),
-            self.port.checkpoint(shard, sequence),
-        )
-        .await
+        self.through(writes("stream.checkpoint", &arguments), self.port.checkpoint(shard, sequence)).await
     }
 }
 
 impl<P: Lake, F: Faults> Lake for Faulty<P, F> {
     async fn publish(&self, object: &NewObject) -> Result<Published> {
-        let NewObject {
-            dt,
-            shard,
-            first_sequence,
-            rows,
-            ..
-        } = object;
+        let NewObject { dt, shard, first_sequence, rows, .. } = object;
         let arguments = from_fn(|f| write!(f, "{dt} {shard} {first_sequence} {} rows", rows.len()));
-        self.through(writes("lake.publish", &arguments), self.port.publish(object))
-            .await
+        self.through(writes("lake.publish", &arguments), self.port.publish(object)).await
     }
 
     async fn coverage(&self, from: Minute, to: Minute) -> Result<Coverage> {
         let arguments = from_fn(|f| write!(f, "{from} {to}"));
-        self.through(reads("lake.coverage", &arguments), self.port.coverage(from, to))
-            .await
+        self.through(reads("lake.coverage", &arguments), self.port.coverage(from, to)).await
     }
 
     async fn rows(&self, symbols: &BTreeSet<Symbol>, from: Minute, to: Minute) -> Result<Vec<StoredRow>> {
         let arguments = from_fn(|f| write!(f, "{symbols:?} {from} {to}"));
-        self.through(reads("lake.rows", &arguments), self.port.rows(symbols, from, to))
-            .await
+        self.through(reads("lake.rows", &arguments), self.port.rows(symbols, from, to)).await
     }
 }
 
 impl<P: Control, F: Faults> Control for Faulty<P, F> {
     async fn append(&self, log: Log, number: usize, entry: &[u8]) -> Result<Appended> {
         let arguments = from_fn(|f| write!(f, "{log:?} {number} {}", String::from_utf8_lossy(entry)));
-        self.through(
-            writes("control.append", &arguments),
-            Control::append(&self.port, log, number, entry),
-        )
-        .await
+        self.through(writes("control.append", &arguments), Control::append(&self.port, log, number, entry)).await
     }
 
     async fn read(&self, log: Log, after: usize) -> Result<Vec<Vec<u8>>> {
         let arguments = from_fn(|f| write!(f, "{log:?} {after}"));
-        self.through(reads("control.read", &arguments), self.port.read(log, after))
-            .await
+        self.through(reads("control.read", &arguments), self.port.read(log, after)).await
     }
 }
 
 impl<P: Sessions, F: Faults> Sessions for Faulty<P, F> {
     async fn append(&self, statuses: &[SessionStatus]) -> Result<()> {
         let arguments = from_fn(|f| write!(f, "{statuses:?}"));
-        self.through(
-            writes("sessions.append", &arguments),
-            Sessions::append(&self.port, statuses),
-        )
-        .await
+        self.through(writes("sessions.append", &arguments), Sessions::append(&self.port, statuses)).await
     }
 
     async fn current(&self, first: NaiveDate, last: NaiveDate) -> Result<Vec<SessionStatus>> {
         let arguments = from_fn(|f| write!(f, "{first} {last}"));
-        self.through(reads("sessions.current", &arguments), self.port.current(first, last))
-            .await
+        self.through(reads("sessions.current", &arguments), self.port.current(first, last)).await
     }
 }
 
 impl<P: SetAside, F: Faults> SetAside for Faulty<P, F> {
     async fn quarantine(&self, rejected: &Rejected) -> Result<()> {
         let arguments = from_fn(|f| write!(f, "{} {} {}", rejected.origin, rejected.id, rejected.reason));
-        self.through(
-            writes("set_aside.quarantine", &arguments),
-            self.port.quarantine(rejected),
-        )
-        .await
+        self.through(writes("set_aside.quarantine", &arguments), self.port.quarantine(rejected)).await
     }
 
     async fn quarantined(&self) -> Result<Vec<Rejected>> {
-        self.through(reads("set_aside.quarantined", &""), self.port.quarantined())
-            .await
+        self.through(reads("set_aside.quarantined", &""), self.port.quarantined()).await
     }
 
     async fn park(&self, batch: &Batch, reason: &str) -> Result<()> {
         let arguments = from_fn(|f| write!(f, "{} {} records {reason}", batch.shard, batch.records.len()));
-        self.through(writes("set_aside.park", &arguments), self.port.park(batch, reason))
-            .await
+        self.through(writes("set_aside.park", &arguments), self.port.park(batch, reason)).await
     }
 
     async fn parked(&self) -> Result<Vec<Parked>> {
@@ -333,8 +279,7 @@ impl<P: SetAside, F: Faults> SetAside for Faulty<P, F> {
     }
 
     async fn unpark(&self, name: &str) -> Result<()> {
-        self.through(writes("set_aside.unpark", &name), self.port.unpark(name))
-            .await
+        self.through(writes("set_aside.unpark", &name), self.port.unpark(name)).await
     }
 }
 
@@ -355,22 +300,19 @@ impl<P: Budget, F: Faults> Budget for Faulty<P, F> {
 impl<P: Expectations, F: Faults> Expectations for Faulty<P, F> {
     async fn record(&self, expectation: &Expectation) -> Result<()> {
         let arguments = from_fn(|f| write!(f, "{expectation:?}"));
-        self.through(writes("expectations.record", &arguments), self.port.record(expectation))
-            .await
+        self.through(writes("expectations.record", &arguments), self.port.record(expectation)).await
     }
 
     async fn expectations(&self, from: Minute, to: Minute) -> Result<Vec<Expectation>> {
         let arguments = from_fn(|f| write!(f, "{from} {to}"));
-        self.through(reads("expectations.read", &arguments), self.port.expectations(from, to))
-            .await
+        self.through(reads("expectations.read", &arguments), self.port.expectations(from, to)).await
     }
 }
 
 impl<P: Gaps, F: Faults> Gaps for Faulty<P, F> {
     async fn gap(&self, on: NaiveDate, symbol: &Symbol) -> Result<Option<VersionedGap>> {
         let arguments = from_fn(|f| write!(f, "{on} {symbol}"));
-        self.through(reads("gaps.gap", &arguments), self.port.gap(on, symbol))
-            .await
+        self.through(reads("gaps.gap", &arguments), self.port.gap(on, symbol)).await
     }
 
     async fn pending(&self) -> Result<Vec<VersionedGap>> {
@@ -378,58 +320,42 @@ impl<P: Gaps, F: Faults> Gaps for Faulty<P, F> {
     }
 
     async fn of_session(&self, on: NaiveDate) -> Result<Vec<VersionedGap>> {
-        self.through(reads("gaps.of_session", &on), self.port.of_session(on))
-            .await
+        self.through(reads("gaps.of_session", &on), self.port.of_session(on)).await
     }
 
     async fn write(&self, gap: &Gap, version: u64) -> Result<Write> {
         let arguments = from_fn(|f| write!(f, "{version} {gap:?}"));
-        self.through(writes("gaps.write", &arguments), self.port.write(gap, version))
-            .await
+        self.through(writes("gaps.write", &arguments), self.port.write(gap, version)).await
     }
 }
 
 impl<P: SourceStates, F: Faults> SourceStates for Faulty<P, F> {
     async fn state(&self, source: &SourceName, endpoint: &str) -> Result<SourceState> {
         let arguments = from_fn(|f| write!(f, "{source} {endpoint}"));
-        self.through(
-            reads("source_states.state", &arguments),
-            self.port.state(source, endpoint),
-        )
-        .await
+        self.through(reads("source_states.state", &arguments), self.port.state(source, endpoint)).await
     }
 
     async fn set_state(&self, source: &SourceName, endpoint: &str, state: &SourceState) -> Result<()> {
         let arguments = from_fn(|f| write!(f, "{source} {endpoint} {state:?}"));
-        self.through(
-            writes("source_states.set_state", &arguments),
-            self.port.set_state(source, endpoint, state),
-        )
-        .await
+        self.through(writes("source_states.set_state", &arguments), self.port.set_state(source, endpoint, state)).await
     }
 }
 
 impl<P: Landing, F: Faults> Landing for Faulty<P, F> {
     async fn note_landed(&self, shard: &str, through: Timestamp) -> Result<()> {
         let arguments = from_fn(|f| write!(f, "{shard} {through}"));
-        self.through(
-            writes("landing.note_landed", &arguments),
-            self.port.note_landed(shard, through),
-        )
-        .await
+        self.through(writes("landing.note_landed", &arguments), self.port.note_landed(shard, through)).await
     }
 
     async fn landed_through(&self) -> Result<Option<Timestamp>> {
-        self.through(reads("landing.landed_through", &""), self.port.landed_through())
-            .await
+        self.through(reads("landing.landed_through", &""), self.port.landed_through()).await
     }
 }
 
 impl<P: Runs, F: Faults> Runs for Faulty<P, F> {
     async fn record_run(&self, run: &Run) -> Result<()> {
         let arguments = from_fn(|f| write!(f, "{run:?}"));
-        self.through(writes("runs.record_run", &arguments), self.port.record_run(run))
-            .await
+        self.through(writes("runs.record_run", &arguments), self.port.record_run(run)).await
     }
 
     async fn last_run(&self) -> Result<Option<Run>> {
@@ -447,8 +373,7 @@ impl<P: QuoteSource, F: Faults> QuoteSource for Faulty<P, F> {
     }
 
     async fn quote(&self, symbol: &Symbol) -> Reply<Option<Quote>> {
-        self.answered(reads("source.quote", symbol), self.port.quote(symbol))
-            .await
+        self.answered(reads("source.quote", symbol), self.port.quote(symbol)).await
     }
 }
 
@@ -471,8 +396,7 @@ impl<P: CandleSource, F: Faults> CandleSource for Faulty<P, F> {
 
     async fn candles(&self, symbol: &Symbol, from: Minute, to: Minute) -> Reply<Vec<Candle>> {
         let arguments = from_fn(|f| write!(f, "{} {symbol} {from} {to}", self.port.name()));
-        self.answered(reads("source.candles", &arguments), self.port.candles(symbol, from, to))
-            .await
+        self.answered(reads("source.candles", &arguments), self.port.candles(symbol, from, to)).await
     }
 }
 
@@ -486,7 +410,6 @@ impl<P: MarketFacts, F: Faults> MarketFacts for Faulty<P, F> {
     }
 
     async fn lists(&self, symbol: &Symbol) -> Reply<bool> {
-        self.answered(reads("source.lists", symbol), self.port.lists(symbol))
-            .await
+        self.answered(reads("source.lists", symbol), self.port.lists(symbol)).await
     }
 }

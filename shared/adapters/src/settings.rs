@@ -26,10 +26,7 @@ impl QueueSettings {
     /// A received message is invisible for `visibility_ms`, and is a dead letter after `most_receives` deliveries.
     /// Of either, 0 counts as 1.
     pub const fn new(visibility_ms: u32, most_receives: u32) -> Self {
-        Self {
-            visibility_ms: at_least_1(visibility_ms),
-            most_receives: at_least_1(most_receives),
-        }
+        Self { visibility_ms: at_least_1(visibility_ms), most_receives: at_least_1(most_receives) }
     }
 
     /// When a message received now is visible again.
@@ -102,10 +99,7 @@ pub(crate) fn check_message(message: &Message, now: Timestamp) -> Result<()> {
     let refuse = |what: String| Err(PortError::new(Kind::Rejected, what));
     let delay_ms = message.visible_at.ms_since(now);
     if message.body.len() > MAX_BODY_BYTES {
-        return refuse(format!(
-            "send message: body over {MAX_BODY_BYTES} bytes: {}",
-            message.body.len()
-        ));
+        return refuse(format!("send message: body over {MAX_BODY_BYTES} bytes: {}", message.body.len()));
     }
     if delay_ms > MAX_DELAY_MS {
         return refuse(format!("send message: delay over {MAX_DELAY_MS} ms: {delay_ms}"));
@@ -124,18 +118,12 @@ pub(crate) fn check_record(record: &NewRecord) -> Result<()> {
 
 /// The refusal of a checkpoint.
 pub(crate) fn no_such_place(shard: &str, sequence: &str) -> PortError {
-    PortError::new(
-        Kind::Rejected,
-        format!("checkpoint shard `{shard}`: no record has sequence: `{sequence}`"),
-    )
+    PortError::new(Kind::Rejected, format!("checkpoint shard `{shard}`: no record has sequence: `{sequence}`"))
 }
 
 /// The refusal of a shard's name.
 pub(crate) fn no_such_shard(shard: &str) -> PortError {
-    PortError::new(
-        Kind::Rejected,
-        format!("find shard of the stream: no such shard: `{shard}`"),
-    )
+    PortError::new(Kind::Rejected, format!("find shard of the stream: no such shard: `{shard}`"))
 }
 
 #[cfg(test)]
@@ -145,10 +133,7 @@ mod tests {
     #[test]
     fn a_key_has_the_same_shard_in_every_release() {
         let settings = StreamSettings::new(4, 0);
-        assert_eq!(
-            ["AAPL", "MSFT", "SPY", "chunk-1"].map(|key| settings.shard_of(key)),
-            [3, 1, 2, 2]
-        );
+        assert_eq!(["AAPL", "MSFT", "SPY", "chunk-1"].map(|key| settings.shard_of(key)), [3, 1, 2, 2]);
     }
 
     #[test]

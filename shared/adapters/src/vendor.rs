@@ -61,10 +61,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_list_of_vendors_asks_each_in_its_own_words() {
-        let keys = || TwoKeys {
-            cached: "id:secret",
-            stored: Ok("id:secret"),
-        };
+        let keys = || TwoKeys { cached: "id:secret", stored: Ok("id:secret") };
         let no_data = Scripted::new([Ok(response(200, &[], r#"{"s":"no_data"}"#))]);
         let null = Scripted::new([Ok(response(200, &[], r#"{"bars":null,"next_page_token":null}"#))]);
         let sources = [
@@ -73,27 +70,12 @@ mod tests {
         ];
         let mut told = Vec::new();
         for source in &sources {
-            let reply = source
-                .candles(
-                    &"SPY".parse().expect("symbol"),
-                    Minute::from_index(0),
-                    Minute::from_index(1),
-                )
-                .await;
+            let reply =
+                source.candles(&"SPY".parse().expect("symbol"), Minute::from_index(0), Minute::from_index(1)).await;
             assert_eq!(reply.outcome, Ok(vec![]));
             assert_eq!(source.key_version().await, "version-of-9");
-            told.push((
-                source.name().to_string(),
-                source.lateness_ms(),
-                source.configured_limit(),
-            ));
+            told.push((source.name().to_string(), source.lateness_ms(), source.configured_limit()));
         }
-        assert_eq!(
-            told,
-            [
-                ("finnhub".to_owned(), 300_000, 60),
-                ("alpaca:sip".to_owned(), 1_020_000, 200)
-            ]
-        );
+        assert_eq!(told, [("finnhub".to_owned(), 300_000, 60), ("alpaca:sip".to_owned(), 1_020_000, 200)]);
     }
 }

@@ -106,22 +106,13 @@ impl Calendar {
     pub fn session_on(self, day: NaiveDate) -> Result<Option<Session>, OutOfRange> {
         let (first, last) = self.range();
         if day < first || day > last {
-            return Err(OutOfRange {
-                calendar: self,
-                first,
-                last,
-                day,
-            });
+            return Err(OutOfRange { calendar: self, first, last, day });
         }
         Ok(match self {
             Self::Xnys => XNYS.session_on(day),
             Self::Always => {
                 let open = Timestamp::from_epoch_ms(day.and_time(NaiveTime::MIN).and_utc().timestamp_millis()).minute();
-                Some(Session {
-                    on: day,
-                    open,
-                    close: open + 24 * 60,
-                })
+                Some(Session { on: day, open, close: open + 24 * 60 })
             }
         })
     }
@@ -161,15 +152,8 @@ static XNYS: LazyLock<Exceptions> = LazyLock::new(|| Exceptions::read(include_st
 
 impl Exceptions {
     fn read(text: &str) -> Self {
-        let mut this = Self {
-            first: NaiveDate::MAX,
-            last: NaiveDate::MIN,
-            closes: BTreeMap::new(),
-        };
-        let day = |word: Option<&str>| {
-            word.and_then(|w| w.parse().ok())
-                .expect("the calendar file names a day")
-        };
+        let mut this = Self { first: NaiveDate::MAX, last: NaiveDate::MIN, closes: BTreeMap::new() };
+        let day = |word: Option<&str>| word.and_then(|w| w.parse().ok()).expect("the calendar file names a day");
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let mut words = line.split(' ');
             match words.next() {
@@ -189,11 +173,7 @@ impl Exceptions {
         }
         let close_hour = if exception == Some(&Exception::Early) { 13 } else { 16 };
         let open = new_york(day, time(9, 30));
-        Some(Session {
-            on: day,
-            open,
-            close: new_york(day, time(close_hour, 0)),
-        })
+        Some(Session { on: day, open, close: new_york(day, time(close_hour, 0)) })
     }
 }
 
@@ -265,39 +245,19 @@ mod tests {
     #[test]
     fn days_that_calendars_get_wrong_are_right() {
         let session = |text| Calendar::Xnys.session_on(day(text)).expect("in range");
-        for closed in [
-            "2001-09-11",
-            "2001-09-14",
-            "2004-06-11",
-            "2007-01-02",
-            "2012-10-29",
-            "2018-12-05",
-            "2025-01-09",
-        ] {
+        for closed in ["2001-09-11", "2001-09-14", "2004-06-11", "2007-01-02", "2012-10-29", "2018-12-05", "2025-01-09"]
+        {
             assert_eq!(session(closed), None, "{closed}");
         }
         assert_eq!(session("2023-07-03").map(|s| s.len()), Some(210));
-        assert_eq!(
-            session("2010-12-31").map(|s| s.len()),
-            Some(390),
-            "New Year's Day on a Saturday is not moved"
-        );
+        assert_eq!(session("2010-12-31").map(|s| s.len()), Some(390), "New Year's Day on a Saturday is not moved");
     }
 
     #[test]
     fn a_full_day_expects_390_minutes_and_a_half_day_210() {
-        let full = Calendar::Xnys
-            .session_on(day("2026-11-20"))
-            .expect("in range")
-            .expect("a session");
-        assert_eq!(
-            (full.len(), full.open.to_string().as_str()),
-            (390, "2026-11-20T14:30:00Z")
-        );
-        let half = Calendar::Xnys
-            .session_on(day("2026-11-27"))
-            .expect("in range")
-            .expect("a session");
+        let full = Calendar::Xnys.session_on(day("2026-11-20")).expect("in range").expect("a session");
+        assert_eq!((full.len(), full.open.to_string().as_str()), (390, "2026-11-20T14:30:00Z"));
+        let half = Calendar::Xnys.session_on(day("2026-11-27")).expect("in range").expect("a session");
         assert_eq!(half.len(), 210);
         assert!(half.contains(half.open) && !half.contains(half.close));
     }
@@ -306,10 +266,7 @@ mod tests {
     fn outside_the_range_is_an_error_that_names_it() {
         for outside in ["1999-12-31", "2028-01-01"] {
             let error = Calendar::Xnys.session_on(day(outside)).expect_err(outside).to_string();
-            assert!(
-                error.contains("2000-01-01 to 2027-12-31") && error.contains(outside),
-                "{error}"
-            );
+            assert!(error.contains("2000-01-01 to 2027-12-31") && error.contains(outside), "{error}");
         }
     }
 
@@ -322,13 +279,7 @@ mod tests {
 
     #[test]
     fn always_is_every_minute_of_a_utc_day() {
-        let session = Calendar::Always
-            .session_on(day("2026-11-22"))
-            .expect("in range")
-            .expect("a session");
-        assert_eq!(
-            (session.len(), session.open.to_string().as_str()),
-            (1440, "2026-11-22T00:00:00Z")
-        );
+        let session = Calendar::Always.session_on(day("2026-11-22")).expect("in range").expect("a session");
+        assert_eq!((session.len(), session.open.to_string().as_str()), (1440, "2026-11-22T00:00:00Z"));
     }
 }

@@ -49,18 +49,8 @@ impl CandleRead {
     /// the later in the answer stands.
     pub fn new(source: SourceName, read_at: Timestamp, complete_to: Minute, candles: Vec<Candle>) -> Self {
         let mut by_minute = std::collections::BTreeMap::new();
-        by_minute.extend(
-            candles
-                .into_iter()
-                .filter(|c| c.minute < complete_to)
-                .map(|c| (c.minute, c)),
-        );
-        Self {
-            source,
-            read_at,
-            complete_to,
-            candles: by_minute.into_values().collect(),
-        }
+        by_minute.extend(candles.into_iter().filter(|c| c.minute < complete_to).map(|c| (c.minute, c)));
+        Self { source, read_at, complete_to, candles: by_minute.into_values().collect() }
     }
 
     /// The candles, ascending by minute.
@@ -76,10 +66,7 @@ impl CandleRead {
 
     /// The candle of exactly this minute.
     pub fn at(&self, minute: Minute) -> Option<&Candle> {
-        self.candles
-            .binary_search_by_key(&minute, |c| c.minute)
-            .ok()
-            .map(|i| &self.candles[i])
+        self.candles.binary_search_by_key(&minute, |c| c.minute).ok().map(|i| &self.candles[i])
     }
 
     /// Which minutes have a candle.
@@ -93,32 +80,17 @@ mod tests {
     use super::*;
 
     fn candle(index: i64, close: f64) -> Candle {
-        Candle {
-            minute: Minute::from_index(index),
-            open: 1.0,
-            high: 1.0,
-            low: 1.0,
-            close,
-            volume: 1.0,
-        }
+        Candle { minute: Minute::from_index(index), open: 1.0, high: 1.0, low: 1.0, close, volume: 1.0 }
     }
 
     fn read(candles: Vec<Candle>) -> CandleRead {
-        CandleRead::new(
-            "finnhub".parse().expect("name"),
-            Timestamp::default(),
-            Minute::from_index(100),
-            candles,
-        )
+        CandleRead::new("finnhub".parse().expect("name"), Timestamp::default(), Minute::from_index(100), candles)
     }
 
     #[test]
     fn an_answer_is_sorted_deduplicated_and_cut_where_it_is_not_whole_yet() {
         let read = read(vec![candle(7, 3.0), candle(5, 1.0), candle(7, 4.0), candle(100, 9.0)]);
-        assert_eq!(
-            read.candles().iter().map(|c| c.minute.index()).collect::<Vec<_>>(),
-            [5, 7]
-        );
+        assert_eq!(read.candles().iter().map(|c| c.minute.index()).collect::<Vec<_>>(), [5, 7]);
         assert_eq!(read.at(Minute::from_index(7)).map(|c| c.close), Some(4.0));
         assert_eq!(read.mask().len(), 2);
     }
@@ -126,10 +98,7 @@ mod tests {
     #[test]
     fn the_newest_candle_is_one_that_ended_by_then_and_not_before_the_session() {
         let read = read(vec![candle(5, 1.0), candle(7, 3.0)]);
-        let newest = |from, by| {
-            read.newest(Minute::from_index(from), Minute::from_index(by))
-                .map(|c| c.minute.index())
-        };
+        let newest = |from, by| read.newest(Minute::from_index(from), Minute::from_index(by)).map(|c| c.minute.index());
         assert_eq!(newest(0, 8), Some(7));
         assert_eq!(newest(0, 7), Some(5));
         assert_eq!(newest(6, 7), None);

@@ -62,14 +62,7 @@ pub(crate) fn open(source: &str, of_session: i64) -> f64 {
 
 pub(crate) fn candle(source: &str, of_session: i64) -> Candle {
     let (open, close) = (open(source, of_session), close(source, of_session));
-    Candle {
-        minute: minute(of_session),
-        open,
-        high: close,
-        low: open,
-        close,
-        volume: 1.0,
-    }
+    Candle { minute: minute(of_session), open, high: close, low: open, close, volume: 1.0 }
 }
 
 /// An answer received at this minute, whole up to `complete_to`, with candles of these minutes.
@@ -80,10 +73,7 @@ pub(crate) fn read(name: &str, read_at: i64, complete_to: i64, minutes: impl Int
 
 /// The market traded in every minute of these, and nothing is known from `complete_to` on.
 pub(crate) fn traded(minutes: impl IntoIterator<Item = i64>, complete_to: i64) -> Market {
-    Market::Traded {
-        minutes: minutes.into_iter().map(minute).collect(),
-        complete_to: minute(complete_to),
-    }
+    Market::Traded { minutes: minutes.into_iter().map(minute).collect(), complete_to: minute(complete_to) }
 }
 
 /// The decision to heal with this source's close of that minute, received at the minute `read_at`.
@@ -172,11 +162,8 @@ impl Case {
     }
 
     pub(crate) fn previous(mut self, value: f64) -> Self {
-        self.previous = Previous::Known(PreviousClose {
-            price: price(value),
-            source: source("before"),
-            read_at: at_s(7),
-        });
+        self.previous =
+            Previous::Known(PreviousClose { price: price(value), source: source("before"), read_at: at_s(7) });
         self
     }
 

@@ -123,25 +123,19 @@ impl MinuteSet {
 
     /// The minutes, ascending.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Minute> {
-        self.hours.iter().flat_map(|(hour, mask)| {
-            (0..60)
-                .filter(move |bit| mask & (1 << bit) != 0)
-                .map(move |bit| hour.minute(bit))
-        })
+        self.hours
+            .iter()
+            .flat_map(|(hour, mask)| (0..60).filter(move |bit| mask & (1 << bit) != 0).map(move |bit| hour.minute(bit)))
     }
 
     /// The earliest minute.
     pub fn first(&self) -> Option<Minute> {
-        self.hours
-            .first_key_value()
-            .map(|(hour, mask)| hour.minute(mask.trailing_zeros()))
+        self.hours.first_key_value().map(|(hour, mask)| hour.minute(mask.trailing_zeros()))
     }
 
     /// The latest minute.
     pub fn last(&self) -> Option<Minute> {
-        self.hours
-            .last_key_value()
-            .map(|(hour, mask)| hour.minute(63 - mask.leading_zeros()))
+        self.hours.last_key_value().map(|(hour, mask)| hour.minute(63 - mask.leading_zeros()))
     }
 
     /// The maximal runs of adjacent minutes, ascending.
@@ -150,10 +144,7 @@ impl MinuteSet {
         for minute in self.iter() {
             match runs.last_mut() {
                 Some(run) if run.to == minute => run.to = minute + 1,
-                _ => runs.push(Run {
-                    from: minute,
-                    to: minute + 1,
-                }),
+                _ => runs.push(Run { from: minute, to: minute + 1 }),
             }
         }
         runs
@@ -199,11 +190,7 @@ impl MinuteSet {
     }
 
     fn combine(&self, keep: impl Fn(Hour, u64) -> u64) -> Self {
-        let hours = self
-            .hours
-            .iter()
-            .map(|(hour, mask)| (*hour, keep(*hour, *mask)))
-            .filter(|(_, mask)| *mask != 0);
+        let hours = self.hours.iter().map(|(hour, mask)| (*hour, keep(*hour, *mask))).filter(|(_, mask)| *mask != 0);
         Self { hours: hours.collect() }
     }
 }
@@ -240,10 +227,7 @@ impl fmt::Display for MinuteSet {
 /// Stored as `{"<first minute of the hour>": "<mask as 15 hex digits>"}`.
 impl Serialize for MinuteSet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(
-            self.masks()
-                .map(|(hour, mask)| (hour.minute(0), format!("{mask:015x}"))),
-        )
+        serializer.collect_map(self.masks().map(|(hour, mask)| (hour.minute(0), format!("{mask:015x}"))))
     }
 }
 

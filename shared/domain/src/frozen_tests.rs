@@ -37,16 +37,11 @@ fn a_suspect_row_is_corrected_where_a_candle_started_after_its_trade_and_ended_b
     assert_eq!(verdicts.corrected, [(minute(20), healed(19))]);
     assert_eq!(spoken_of(&verdicts), [minute(20)]);
     assert_eq!(corrected(&with((0..12).chain(19..30).collect())), set([20]));
-    assert!(
-        corrected(&with((0..=10).chain(20..30).collect())).is_empty(),
-        "candle 20 ends after it"
-    );
+    assert!(corrected(&with((0..=10).chain(20..30).collect())).is_empty(), "candle 20 ends after it");
 }
 
 fn healed(of_session: i64) -> Healed {
-    let Decision::Heal(healed) = close_of("a", of_session, 35) else {
-        unreachable!()
-    };
+    let Decision::Heal(healed) = close_of("a", of_session, 35) else { unreachable!() };
     healed
 }
 
@@ -57,16 +52,8 @@ fn a_candle_that_started_at_the_trade_or_before_does_not_convict() {
         let case = frozen_at(0, [15]).but(|row| row.traded_at = Some(traded));
         judged(&case.quiet_limit(9).read("a", 35, 30, (0..12).chain(15..30)))
     };
-    assert_eq!(
-        corrected(&with(at_s(660).plus_ms(-1))),
-        set([15]),
-        "the candle started after it"
-    );
-    assert_eq!(
-        with(at_s(660)).quiet,
-        set([15]),
-        "started with it: the trade may be the candle's last"
-    );
+    assert_eq!(corrected(&with(at_s(660).plus_ms(-1))), set([15]), "the candle started after it");
+    assert_eq!(with(at_s(660)).quiet, set([15]), "started with it: the trade may be the candle's last");
     assert_eq!(with(at_s(660).plus_ms(1)).quiet, set([15]));
 }
 
@@ -78,11 +65,7 @@ fn a_suspect_row_that_nothing_traded_after_stays_once_that_is_proved() {
     assert_eq!(spoken_of(&verdicts), [minute(14)]);
     let unproven = [(minute(14), OpenReason::UnprovenQuiet)];
     assert_eq!(judged(&case(15)).waiting, unproven, "four minutes without a candle");
-    assert_eq!(
-        judged(&case(15).earlier("b", 36, 30, (0..=10).chain(15..30))).quiet,
-        set([14]),
-        "agreed"
-    );
+    assert_eq!(judged(&case(15).earlier("b", 36, 30, (0..=10).chain(15..30))).quiet, set([14]), "agreed");
 }
 
 #[test]
@@ -97,26 +80,15 @@ fn a_suspect_row_waits_until_an_answer_is_whole_up_to_its_minute() {
     let to = |complete_to| judged(&frozen_at(630, [20]).read("a", 35, complete_to, 0..=10).open_market());
     assert_eq!(to(19).waiting, [(minute(20), OpenReason::Waiting)]);
     assert_eq!(to(20).waiting, [(minute(20), OpenReason::UnprovenQuiet)]);
-    assert_eq!(
-        judged(&frozen_at(630, [20])).waiting,
-        [(minute(20), OpenReason::Waiting)],
-        "nobody was asked"
-    );
+    assert_eq!(judged(&frozen_at(630, [20])).waiting, [(minute(20), OpenReason::Waiting)], "nobody was asked");
 }
 
 #[test]
 fn a_wrong_row_waits_for_its_price_like_a_gap() {
     let wrong = |minutes: Vec<i64>| judged(&frozen_at(630, [20]).read("a", 35, 30, minutes).open_market());
     let hole = wrong((0..=12).chain(21..30).collect());
-    assert_eq!(
-        hole.waiting,
-        [(minute(20), OpenReason::UnprovenQuiet)],
-        "wrong, but by what?"
-    );
-    assert_eq!(
-        wrong((0..=16).chain(20..30).collect()).corrected,
-        [(minute(20), healed(16))]
-    );
+    assert_eq!(hole.waiting, [(minute(20), OpenReason::UnprovenQuiet)], "wrong, but by what?");
+    assert_eq!(wrong((0..=16).chain(20..30).collect()).corrected, [(minute(20), healed(16))]);
 }
 
 #[test]
@@ -137,16 +109,8 @@ fn every_other_row_of_a_wrong_ones_trade_is_judged_though_it_is_not_suspect() {
     let case = frozen_at(630, 11..=20).quote(21, 1_255).read("a", 35, 30, 0..30);
     let verdicts = judged(&case);
     assert_eq!(corrected(&verdicts), set(12..=20));
-    assert_eq!(
-        verdicts.undecidable,
-        set([11]),
-        "no whole candle lies between its trade and its minute"
-    );
-    assert_eq!(
-        spoken_of(&verdicts),
-        (11..=20).map(minute).collect::<Vec<_>>(),
-        "21 shows another trade"
-    );
+    assert_eq!(verdicts.undecidable, set([11]), "no whole candle lies between its trade and its minute");
+    assert_eq!(spoken_of(&verdicts), (11..=20).map(minute).collect::<Vec<_>>(), "21 shows another trade");
     for (minute, healed) in &verdicts.corrected {
         assert_eq!(healed.traded_at, Some(minute.start()));
     }
@@ -171,20 +135,14 @@ fn rows_of_a_wrong_ones_trade_from_before_the_next_candle_stay() {
 fn a_row_a_whole_minute_after_its_trade_is_undecidable_and_one_more_is_not() {
     let siblings = frozen_at(660, [11, 12, 20]).read("a", 35, 30, 0..30);
     let verdicts = judged(&siblings);
-    assert_eq!(
-        verdicts.undecidable,
-        set([11, 12]),
-        "the trade is the first instant of 11"
-    );
+    assert_eq!(verdicts.undecidable, set([11, 12]), "the trade is the first instant of 11");
     assert_eq!(corrected(&verdicts), set([20]));
 }
 
 #[test]
 fn quotes_do_not_vouch_for_each_other() {
     // Row 21 is wrong. Of row 12 no candle can tell yet, though row 13 shows an older trade still.
-    let case = frozen_at(630, [12, 21])
-        .quote(13, 625)
-        .read("a", 35, 30, (0..=10).chain(20..30));
+    let case = frozen_at(630, [12, 21]).quote(13, 625).read("a", 35, 30, (0..=10).chain(20..30));
     let verdicts = judged(&case.open_market());
     assert_eq!(corrected(&verdicts), set([21]));
     assert_eq!(verdicts.waiting, [(minute(12), OpenReason::UnprovenQuiet)]);
@@ -197,10 +155,7 @@ fn suspects_not_named_are_not_judged_unless_they_share_a_wrong_trade() {
     assert_eq!(only(set([20])), [minute(20)]);
     assert_eq!(only(set([])), []);
     let shared = frozen_at(630, [20, 25]).read("a", 35, 30, 0..30);
-    assert_eq!(
-        shared.with(|facts| spoken_of(&judge(facts, &set([25])))),
-        [minute(20), minute(25)]
-    );
+    assert_eq!(shared.with(|facts| spoken_of(&judge(facts, &set([25])))), [minute(20), minute(25)]);
 }
 
 #[test]
@@ -212,11 +167,9 @@ fn a_row_named_though_it_is_not_suspect_is_judged_only_for_the_trade_it_shares()
 
 #[test]
 fn healed_and_corrected_rows_and_quotes_without_a_time_are_no_suspects() {
-    for change in [
-        (|row: &mut Row| row.basis = Basis::Close) as fn(&mut Row),
-        |row| row.revision = 1,
-        |row| row.traded_at = None,
-    ] {
+    for change in
+        [(|row: &mut Row| row.basis = Basis::Close) as fn(&mut Row), |row| row.revision = 1, |row| row.traded_at = None]
+    {
         let case = frozen_at(630, [20]).but(change).read("a", 35, 30, 0..30);
         let verdicts = case.with(|facts| judge(facts, &set([20])));
         assert_eq!(verdicts, Verdicts::default());
@@ -227,9 +180,7 @@ fn healed_and_corrected_rows_and_quotes_without_a_time_are_no_suspects() {
 fn a_row_that_is_three_minutes_old_is_not_judged_by_itself() {
     let case = |ms| {
         let traded = at_s(17 * 60).plus_ms(ms);
-        frozen_at(0, [20])
-            .but(|row| row.traded_at = Some(traded))
-            .read("a", 35, 30, 0..30)
+        frozen_at(0, [20]).but(|row| row.traded_at = Some(traded)).read("a", 35, 30, 0..30)
     };
     assert_eq!(case(0).with(|facts| judge(facts, &set([20]))), Verdicts::default());
     assert_eq!(corrected(&case(-1).with(|facts| judge(facts, &set([20])))), set([20]));
@@ -255,10 +206,7 @@ fn candles_before_the_open_do_not_convict() {
 fn suspects_of_a_session_without_any_candle_are_undecidable_once_that_is_proved() {
     let case = || frozen_at(630, [20]).read("a", LEN + 65, LEN + 60, []).open_market();
     assert_eq!(judged(&case()).waiting, [(minute(20), OpenReason::Empty)]);
-    assert_eq!(
-        judged(&case().earlier("a", LEN + 6, LEN, [])).waiting,
-        [(minute(20), OpenReason::Empty)]
-    );
+    assert_eq!(judged(&case().earlier("a", LEN + 6, LEN, [])).waiting, [(minute(20), OpenReason::Empty)]);
     let verdicts = judged(&case().earlier("a", LEN + 5, LEN, []));
     assert_eq!(verdicts.undecidable, set([20]));
     assert_eq!(spoken_of(&verdicts), [minute(20)]);

@@ -112,12 +112,7 @@ impl Evidence {
     /// The evidence of a read.
     pub fn of(read: &CandleRead) -> Self {
         let (source, candles) = (read.source.clone(), read.mask());
-        Self {
-            source,
-            read_at: read.read_at,
-            complete_to: read.complete_to,
-            candles,
-        }
+        Self { source, read_at: read.read_at, complete_to: read.complete_to, candles }
     }
 }
 
@@ -325,10 +320,7 @@ mod tests {
     }
 
     fn with(source: &str, minute: i64, candles: MinuteSet) -> Evidence {
-        Evidence {
-            candles,
-            ..read(source, minute)
-        }
+        Evidence { candles, ..read(source, minute) }
     }
 
     /// When the kept reads of a source were made, in minutes.

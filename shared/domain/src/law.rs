@@ -45,31 +45,19 @@ pub fn explained(
     }
     let unexpected = open.difference(expected);
     if !unexpected.is_empty() {
-        return broken(
-            1,
-            name,
-            format!("`{symbol}` is open though not expected at {unexpected}"),
-        );
+        return broken(1, name, format!("`{symbol}` is open though not expected at {unexpected}"));
     }
     Ok(())
 }
 
 /// Law 2, The lake is the truth: what is claimed present can be read.
 pub fn readable(symbol: &Symbol, claimed: &MinuteSet, rows: &[StoredRow]) -> Result<(), Violation> {
-    let read: MinuteSet = rows
-        .iter()
-        .filter(|r| r.row.symbol == *symbol)
-        .map(|r| r.row.minute)
-        .collect();
+    let read: MinuteSet = rows.iter().filter(|r| r.row.symbol == *symbol).map(|r| r.row.minute).collect();
     let missing = claimed.difference(&read);
     if missing.is_empty() {
         return Ok(());
     }
-    broken(
-        2,
-        "the lake is the truth",
-        format!("`{symbol}` is claimed present but cannot be read at {missing}"),
-    )
+    broken(2, "the lake is the truth", format!("`{symbol}` is claimed present but cannot be read at {missing}"))
 }
 
 /// Law 3, No invention, of one row alone: a quote is a sample of its minute; every other basis has no day's figures and
@@ -81,28 +69,18 @@ pub fn not_invented(row: &Row) -> Result<(), Violation> {
         return broken(
             3,
             name,
-            format!(
-                "a quote of `{}` {} was answered {into_ms} ms into it",
-                row.symbol, row.minute
-            ),
+            format!("a quote of `{}` {} was answered {into_ms} ms into it", row.symbol, row.minute),
         );
     }
     if row.basis == Basis::Quote && (row.traded_at.is_none() || row.revision != 0) {
         return broken(
             3,
             name,
-            format!(
-                "a quote of `{}` {} has no time of trade or a revision",
-                row.symbol, row.minute
-            ),
+            format!("a quote of `{}` {} has no time of trade or a revision", row.symbol, row.minute),
         );
     }
     if row.basis != Basis::Quote && row.day != crate::quote::Day::default() {
-        return broken(
-            3,
-            name,
-            format!("a healed row of `{}` {} has a day's figures", row.symbol, row.minute),
-        );
+        return broken(3, name, format!("a healed row of `{}` {} has a day's figures", row.symbol, row.minute));
     }
     Ok(())
 }
@@ -134,10 +112,7 @@ pub fn known_before_stored(stored: &StoredRow) -> Result<(), Violation> {
         return Ok(());
     }
     let (row, at) = (&stored.row, stored.stored_at);
-    let how = format!(
-        "`{}` {} was stored at {at}, observed at {}",
-        row.symbol, row.minute, row.observed_at
-    );
+    let how = format!("`{}` {} was stored at {at}, observed at {}", row.symbol, row.minute, row.observed_at);
     broken(4, "no look-ahead", how)
 }
 
@@ -170,11 +145,7 @@ pub fn live_first(window: Minute, replay_calls: usize, share: usize) -> Result<(
     if replay_calls <= share {
         return Ok(());
     }
-    broken(
-        7,
-        "live first",
-        format!("replay made {replay_calls} calls in {window}, its share is {share}"),
-    )
+    broken(7, "live first", format!("replay made {replay_calls} calls in {window}, its share is {share}"))
 }
 
 /// Law 8, Level-triggered: a second reconciliation of the same instant finds the same and does nothing.
@@ -185,18 +156,10 @@ pub fn level_triggered<K: Ord + std::fmt::Debug>(
 ) -> Result<(), Violation> {
     let name = "level-triggered";
     if first != second {
-        return broken(
-            8,
-            name,
-            format!("two reconciliations of one instant differ: {first:?} and {second:?}"),
-        );
+        return broken(8, name, format!("two reconciliations of one instant differ: {first:?} and {second:?}"));
     }
     if tasks_of_second > 0 {
-        return broken(
-            8,
-            name,
-            format!("a second reconciliation of one instant sent {tasks_of_second} tasks"),
-        );
+        return broken(8, name, format!("a second reconciliation of one instant sent {tasks_of_second} tasks"));
     }
     Ok(())
 }
@@ -205,10 +168,7 @@ pub fn level_triggered<K: Ord + std::fmt::Debug>(
 pub fn admissible(row: &Row, arrived_at: Timestamp) -> Result<(), String> {
     not_invented(row).map_err(|violation| violation.to_string())?;
     if row.minute.start().ms_since(arrived_at) > PROVIDER_AHEAD_MS {
-        return Err(format!(
-            "minute {} had not begun when the record arrived at {arrived_at}",
-            row.minute
-        ));
+        return Err(format!("minute {} had not begun when the record arrived at {arrived_at}", row.minute));
     }
     if row.revision < 0 {
         return Err(format!("revision {} is below 0", row.revision));

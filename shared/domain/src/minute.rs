@@ -105,11 +105,7 @@ pub struct Minute(i64);
 impl Minute {
     /// The minute that starts `epoch_s` seconds after the epoch, or `None` where that is not a multiple of 60.
     pub const fn from_epoch_s(epoch_s: i64) -> Option<Self> {
-        if epoch_s.rem_euclid(60) == 0 {
-            Some(Self(epoch_s / 60))
-        } else {
-            None
-        }
+        if epoch_s.rem_euclid(60) == 0 { Some(Self(epoch_s / 60)) } else { None }
     }
 
     /// The minute with this number since the epoch.
@@ -160,10 +156,11 @@ impl Minute {
     /// The UTC date of this minute: the `dt` of its row.
     pub fn date(self) -> NaiveDate {
         let days = self.0.div_euclid(24 * 60);
-        i32::try_from(days)
-            .ok()
-            .and_then(NaiveDate::from_epoch_days)
-            .unwrap_or(if days < 0 { NaiveDate::MIN } else { NaiveDate::MAX })
+        i32::try_from(days).ok().and_then(NaiveDate::from_epoch_days).unwrap_or(if days < 0 {
+            NaiveDate::MIN
+        } else {
+            NaiveDate::MAX
+        })
     }
 
     /// Every minute from this one up to, not including, `end`.
@@ -279,10 +276,7 @@ mod tests {
 
     #[test]
     fn a_minute_is_a_multiple_of_sixty_seconds() {
-        assert_eq!(
-            Minute::from_epoch_s(1_593_437_400).map(|m| m.to_string()),
-            Some("2020-06-29T13:30:00Z".to_owned())
-        );
+        assert_eq!(Minute::from_epoch_s(1_593_437_400).map(|m| m.to_string()), Some("2020-06-29T13:30:00Z".to_owned()));
         assert_eq!(Minute::from_epoch_s(1_593_437_401), None);
         assert_eq!(Minute::from_epoch_s(-60), Some(Minute::from_index(-1)));
         assert_eq!(Minute::from_epoch_s(-61), None);
@@ -299,13 +293,7 @@ mod tests {
 
     #[test]
     fn an_offset_is_read_and_a_second_inside_a_minute_is_refused() {
-        assert_eq!(
-            "2026-11-20T09:30:00-05:00"
-                .parse::<Minute>()
-                .expect("minute")
-                .to_string(),
-            "2026-11-20T14:30:00Z"
-        );
+        assert_eq!("2026-11-20T09:30:00-05:00".parse::<Minute>().expect("minute").to_string(), "2026-11-20T14:30:00Z");
         assert_eq!(
             "2026-11-20T14:30:01Z".parse::<Minute>(),
             Err(TimeError::InsideMinute("2026-11-20T14:30:01Z".to_owned()))

@@ -13,6 +13,9 @@ use crate::quote::Row;
 /// How far inside removed minutes a trade may lie before the removal is contradicted.
 pub const CONTRADICTED_AFTER_MS: i64 = 10 * 60_000;
 
+/// How far ahead a session is looked for: no market was ever closed so long.
+const LOOK_AHEAD_DAYS: usize = 31;
+
 /// What an entry says of its day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
@@ -57,9 +60,7 @@ pub struct Overlay {
 impl Overlay {
     /// The overlay of these entries, oldest first.
     pub fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
-        Self {
-            newest: entries.into_iter().map(|entry| (entry.on, entry)).collect(),
-        }
+        Self { newest: entries.into_iter().map(|entry| (entry.on, entry)).collect() }
     }
 
     /// The entry in force for a day.
@@ -69,10 +70,7 @@ impl Overlay {
 
     /// Days with an entry learnt at or after this instant.
     pub fn learned_since(&self, at: Timestamp) -> impl Iterator<Item = NaiveDate> {
-        self.newest
-            .values()
-            .filter(move |entry| entry.learned_at >= at)
-            .map(|entry| entry.on)
+        self.newest.values().filter(move |entry| entry.learned_at >= at).map(|entry| entry.on)
     }
 
     fn apply(&self, session: Session) -> Option<Session> {
@@ -80,10 +78,7 @@ impl Overlay {
             None | Some(Change::Withdrawn) => Some(session),
             Some(Change::Closed) => None,
             Some(Change::ClosesAt { close }) => {
-                let cut = Session {
-                    close: close.min(session.close),
-                    ..session
-                };
+                let cut = Session { close: close.min(session.close), ..session };
                 (!cut.is_empty()).then_some(cut)
             }
         }
@@ -102,17 +97,12 @@ pub struct Schedule {
 impl Schedule {
     /// The session of a trading day, or `None` on a day without one.
     pub fn session_on(&self, on: NaiveDate) -> Result<Option<Session>, OutOfRange> {
-        Ok(self
-            .calendar
-            .session_on(on)?
-            .and_then(|session| self.overlay.apply(session)))
+        Ok(self.calendar.session_on(on)?.and_then(|session| self.overlay.apply(session)))
     }
 
     /// The session a minute lies in, or `None` where it lies in none.
     pub fn session_of(&self, minute: Minute) -> Result<Option<Session>, OutOfRange> {
-        Ok(self
-            .session_on(self.calendar.day_of(minute))?
-            .filter(|session| session.contains(minute)))
+        Ok(self.session_on(self.calendar.day_of(minute))?.filter(|session| session.contains(minute)))
     }
 
     /// Every session with a minute in `[from, to)`, ascending; empty where `to` is not after `from`.
@@ -131,22 +121,18 @@ impl Schedule {
     pub fn sessions_before(&self, on: NaiveDate, n: usize) -> Vec<Session> {
         // A fortnight holds ten weekdays; no market was ever closed so long that `n` sessions take more.
         let reach = n.saturating_mul(3).saturating_add(14);
-        on.iter_days()
-            .rev()
-            .skip(1)
-            .take(reach)
-            .map_while(|day| self.session_on(day).ok())
-            .flatten()
-            .take(n)
-            .collect()
+        on.iter_days().rev().skip(1).take(reach).map_while(|day| self.session_on(day).ok()).flatten().take(n).collect()
     }
 
-    /// The first session that closes after this minute, looking at most a month ahead.
+    /// The first session that closes after this minute, looking at most a month ahead. Outside the calendar's range only
+    /// where it has no such session before its end.
     pub fn session_after(&self, minute: Minute) -> Result<Option<Session>, OutOfRange> {
-        Ok(self
-            .sessions(minute, minute + 31 * 24 * 60)?
-            .into_iter()
-            .find(|session| session.close > minute))
+        for day in self.calendar.day_of(minute).iter_days().take(LOOK_AHEAD_DAYS) {
+            if let Some(session) = self.session_on(day)?.filter(|session| session.close > minute) {
+                return Ok(Some(session));
+            }
+        }
+        Ok(None)
     }
 
     /// Minutes of the calendar's session of this day that the overlay took away.
@@ -201,14 +187,8 @@ pub fn contradiction<'a>(
     let inside = |traded: Timestamp| {
         traded.ms_since(removed_from.start()) > CONTRADICTED_AFTER_MS && traded < session.close.start()
     };
-    let traded = rows
-        .into_iter()
-        .find_map(|row| row.traded_at.filter(|t| inside(*t)).map(|t| (row, t)));
-    Ok(traded.map(|(row, traded_at)| Contradiction::Traded {
-        on: entry.on,
-        symbol: row.symbol.to_string(),
-        traded_at,
-    }))
+    let traded = rows.into_iter().find_map(|row| row.traded_at.filter(|t| inside(*t)).map(|t| (row, t)));
+    Ok(traded.map(|(row, traded_at)| Contradiction::Traded { on: entry.on, symbol: row.symbol.to_string(), traded_at }))
 }
 
 #[cfg(test)]
@@ -226,22 +206,11 @@ mod tests {
 
     fn entry(on: &str, change: Change) -> Entry {
         let text = String::new;
-        Entry {
-            v: 1,
-            on: day(on),
-            change,
-            source: text(),
-            who: text(),
-            why: text(),
-            learned_at: Timestamp::default(),
-        }
+        Entry { v: 1, on: day(on), change, source: text(), who: text(), why: text(), learned_at: Timestamp::default() }
     }
 
     fn schedule(entries: Vec<Entry>) -> Schedule {
-        Schedule {
-            calendar: Calendar::Xnys,
-            overlay: Overlay::new(entries),
-        }
+        Schedule { calendar: Calendar::Xnys, overlay: Overlay::new(entries) }
     }
 
     fn traded(at: &str) -> Row {
@@ -265,10 +234,7 @@ mod tests {
         assert_eq!(schedule(entries.clone()).session_on(day("2026-11-20")), Ok(None));
         entries.push(entry("2026-11-20", Change::ClosesAt { close }));
         let cut = schedule(entries.clone());
-        assert_eq!(
-            cut.session_on(day("2026-11-20")).expect("in range").map(|s| s.len()),
-            Some(210)
-        );
+        assert_eq!(cut.session_on(day("2026-11-20")).expect("in range").map(|s| s.len()), Some(210));
         assert_eq!(cut.removed(day("2026-11-20")).map(|m| m.len()), Ok(180));
         entries.push(entry("2026-11-20", Change::Withdrawn));
         assert_eq!(schedule(entries).removed(day("2026-11-20")).map(|m| m.len()), Ok(0));
@@ -281,85 +247,46 @@ mod tests {
             let sessions = week.sessions(minute(from), minute(to)).expect("in range");
             sessions.iter().map(|s| s.on.to_string()).collect::<Vec<_>>()
         };
-        assert_eq!(
-            on("2026-11-20T21:00:00Z", "2026-11-23T14:30:00Z"),
-            Vec::<String>::new(),
-            "a weekend"
-        );
-        assert_eq!(
-            on("2026-11-20T20:59:00Z", "2026-11-23T14:31:00Z"),
-            ["2026-11-20", "2026-11-23"]
-        );
-        assert_eq!(
-            on("2026-11-23T14:31:00Z", "2026-11-20T20:59:00Z"),
-            Vec::<String>::new(),
-            "reversed"
-        );
+        assert_eq!(on("2026-11-20T21:00:00Z", "2026-11-23T14:30:00Z"), Vec::<String>::new(), "a weekend");
+        assert_eq!(on("2026-11-20T20:59:00Z", "2026-11-23T14:31:00Z"), ["2026-11-20", "2026-11-23"]);
+        assert_eq!(on("2026-11-23T14:31:00Z", "2026-11-20T20:59:00Z"), Vec::<String>::new(), "reversed");
         let before = week.sessions_before(day("2026-11-30"), 3);
         assert_eq!(
             before.iter().map(|s| s.on.to_string()).collect::<Vec<_>>(),
             ["2026-11-27", "2026-11-25", "2026-11-24"]
         );
+        assert_eq!(week.sessions_before(day("2000-01-04"), 5).len(), 1, "the calendar begins on 2000-01-01");
+    }
+
+    #[test]
+    fn the_last_session_of_the_calendar_is_found_and_nothing_after_it() {
+        let known = schedule(vec![]);
+        let after = |at| known.session_after(minute(at));
         assert_eq!(
-            week.sessions_before(day("2000-01-04"), 5).len(),
-            1,
-            "the calendar begins on 2000-01-01"
+            after("2026-11-20T21:00:00Z").map(|s| s.map(|s| s.on)),
+            Ok(Some(day("2026-11-23"))),
+            "over a weekend"
         );
+        assert_eq!(after("2027-12-31T20:59:00Z").map(|s| s.map(|s| s.on)), Ok(Some(day("2027-12-31"))));
+        assert!(after("2027-12-31T21:00:00Z").is_err(), "the calendar ends, and says so");
     }
 
     #[test]
     fn a_trade_well_inside_what_is_removed_contradicts_it() {
-        let one_pm = entry(
-            "2026-11-20",
-            Change::ClosesAt {
-                close: minute("2026-11-20T18:00:00Z"),
-            },
-        );
-        let judge = |at: &str| {
-            contradiction(Calendar::Xnys, &one_pm, &[traded(at)])
-                .expect("in range")
-                .is_some()
-        };
+        let one_pm = entry("2026-11-20", Change::ClosesAt { close: minute("2026-11-20T18:00:00Z") });
+        let judge = |at: &str| contradiction(Calendar::Xnys, &one_pm, &[traded(at)]).expect("in range").is_some();
         assert!(!judge("2026-11-20T17:59:59Z"));
-        assert!(
-            !judge("2026-11-20T18:10:00Z"),
-            "ten minutes is late printing, not trading"
-        );
+        assert!(!judge("2026-11-20T18:10:00Z"), "ten minutes is late printing, not trading");
         assert!(judge("2026-11-20T18:10:00.001Z"));
-        assert!(
-            !judge("2026-11-20T21:00:00Z"),
-            "after the calendar's own close nothing was removed"
-        );
+        assert!(!judge("2026-11-20T21:00:00Z"), "after the calendar's own close nothing was removed");
     }
 
     #[test]
     fn a_session_the_calendar_has_not_is_an_alarm_and_never_applied() {
-        let on_sunday = entry(
-            "2026-11-22",
-            Change::ClosesAt {
-                close: minute("2026-11-22T18:00:00Z"),
-            },
-        );
-        assert!(matches!(
-            contradiction(Calendar::Xnys, &on_sunday, &[]),
-            Ok(Some(Contradiction::Longer { .. }))
-        ));
-        let later = entry(
-            "2026-11-27",
-            Change::ClosesAt {
-                close: minute("2026-11-27T21:00:00Z"),
-            },
-        );
-        assert!(matches!(
-            contradiction(Calendar::Xnys, &later, &[]),
-            Ok(Some(Contradiction::Longer { .. }))
-        ));
-        assert_eq!(
-            schedule(vec![later])
-                .session_on(day("2026-11-27"))
-                .expect("in range")
-                .map(|s| s.len()),
-            Some(210)
-        );
+        let on_sunday = entry("2026-11-22", Change::ClosesAt { close: minute("2026-11-22T18:00:00Z") });
+        assert!(matches!(contradiction(Calendar::Xnys, &on_sunday, &[]), Ok(Some(Contradiction::Longer { .. }))));
+        let later = entry("2026-11-27", Change::ClosesAt { close: minute("2026-11-27T21:00:00Z") });
+        assert!(matches!(contradiction(Calendar::Xnys, &later, &[]), Ok(Some(Contradiction::Longer { .. }))));
+        assert_eq!(schedule(vec![later]).session_on(day("2026-11-27")).expect("in range").map(|s| s.len()), Some(210));
     }
 }

@@ -63,10 +63,7 @@ pub struct Outcome {
 /// Compares what should exist with what does, and decides.
 pub fn reconcile(view: &View<'_>) -> Outcome {
     let open = open_minutes(view);
-    let mut item = view
-        .item
-        .cloned()
-        .unwrap_or_else(|| Gap::new(view.session.on, view.symbol.clone(), view.now));
+    let mut item = view.item.cloned().unwrap_or_else(|| Gap::new(view.session.on, view.symbol.clone(), view.now));
     let newly_open = open.difference(&item.open_minutes());
     let before = item.clone();
     refresh(&mut item, view, &open, &newly_open);
@@ -82,12 +79,7 @@ pub fn reconcile(view: &View<'_>) -> Outcome {
         item.reread_at = item.reread_at.filter(|at| *at > view.now);
     }
     let needed = view.item.is_some() || item.is_pending() || item != before;
-    Outcome {
-        item: needed.then_some(item),
-        claimed,
-        in_flight,
-        newly_open,
-    }
+    Outcome { item: needed.then_some(item), claimed, in_flight, newly_open }
 }
 
 /// Expected, not in the lake, and no verdict closes it.
@@ -106,23 +98,13 @@ fn refresh(item: &mut Gap, view: &View<'_>, open: &MinuteSet, newly_open: &Minut
         item.next_attempt_at = view.now;
     } else if !newly_open.is_empty() {
         // New minutes need not wait out the backoff of old ones, but a failing provider is still left alone a while.
-        item.next_attempt_at = item
-            .next_attempt_at
-            .min(view.now.plus_ms(backoff_ms(item.attempts.min(2))));
+        item.next_attempt_at = item.next_attempt_at.min(view.now.plus_ms(backoff_ms(item.attempts.min(2))));
     }
     item.set_open(OpenReason::Waiting, newly_open);
     let gone = view.held.present();
-    item.unrecoverable = view
-        .verdicts
-        .iter()
-        .map(|(why, set)| (*why, set.difference(&gone)))
-        .collect();
+    item.unrecoverable = view.verdicts.iter().map(|(why, set)| (*why, set.difference(&gone))).collect();
     item.unrecoverable.retain(|_, set| !set.is_empty());
-    let suspects = view
-        .held
-        .unrevised_suspects()
-        .intersection(view.expected)
-        .difference(&item.upheld_minutes());
+    let suspects = view.held.unrevised_suspects().intersection(view.expected).difference(&item.upheld_minutes());
     let fresh = suspects.difference(&item.suspect);
     item.suspect = item.suspect.intersection(&suspects);
     if view.chase_suspects || !open.is_empty() {
@@ -143,18 +125,10 @@ fn in_flight(item: &Gap, view: &View<'_>) -> bool {
 /// Whether a source could tell anything yet: a candle that ended by the minute is whole only after its lateness.
 fn is_ready(item: &Gap, view: &View<'_>) -> bool {
     let whole = |minute: Minute| {
-        let candle_end = if minute == view.session.open {
-            minute.end()
-        } else {
-            minute.start()
-        };
+        let candle_end = if minute == view.session.open { minute.end() } else { minute.start() };
         view.now.ms_since(candle_end) >= view.lateness_ms
     };
-    let chased = if view.chase_suspects {
-        item.suspect.clone()
-    } else {
-        MinuteSet::new()
-    };
+    let chased = if view.chase_suspects { item.suspect.clone() } else { MinuteSet::new() };
     item.open_minutes().union(&chased).first().is_some_and(whole) || item.reread_at.is_some_and(|at| at <= view.now)
 }
 
@@ -184,27 +158,13 @@ mod tests {
 
     impl Case {
         fn new(expected: MinuteSet, quoted: MinuteSet) -> Self {
-            let held = Held {
-                by_basis: [(Basis::Quote, quoted)].into(),
-                ..Held::default()
-            };
+            let held = Held { by_basis: [(Basis::Quote, quoted)].into(), ..Held::default() };
             let now = Minute::from_index(NOW_MIN).start();
-            Self {
-                now,
-                expected,
-                held,
-                verdicts: BTreeMap::new(),
-                chase_suspects: true,
-                landed_through: None,
-            }
+            Self { now, expected, held, verdicts: BTreeMap::new(), chase_suspects: true, landed_through: None }
         }
 
         fn run(&self, item: Option<&Gap>) -> Outcome {
-            let session = Session {
-                on: minute(0).date(),
-                open: minute(0),
-                close: minute(390),
-            };
+            let session = Session { on: minute(0).date(), open: minute(0), close: minute(390) };
             let view = View {
                 now: self.now,
                 symbol: &"AAPL".parse().expect("symbol"),
@@ -236,11 +196,7 @@ mod tests {
         assert_eq!(item.open_minutes(), minutes(30, 55));
         assert!(first.claimed && item.attempts == 1 && item.next_attempt_at == case.now.plus_ms(300_000));
         let second = case.run(Some(&item));
-        assert_eq!(
-            (second.item.as_ref(), second.claimed),
-            (Some(&item), false),
-            "running it twice is harmless"
-        );
+        assert_eq!((second.item.as_ref(), second.claimed), (Some(&item), false), "running it twice is harmless");
         assert!(second.newly_open.is_empty());
     }
 
@@ -318,11 +274,7 @@ mod tests {
         assert_eq!(outcome.item.expect("an item").suspect, minutes(10, 20));
         case.chase_suspects = false;
         case.held.by_basis.insert(Basis::Quote, minutes(0, 54));
-        assert_eq!(
-            case.run(None).item.expect("an item").suspect,
-            minutes(10, 20),
-            "a gap's read tells of them too"
-        );
+        assert_eq!(case.run(None).item.expect("an item").suspect, minutes(10, 20), "a gap's read tells of them too");
     }
 
     #[test]
@@ -338,19 +290,13 @@ mod tests {
 
     #[test]
     fn attempts_back_off_and_new_minutes_do_not_wait_them_out() {
-        assert_eq!(
-            [0, 1, 2, 5, 99].map(backoff_ms),
-            [5, 5, 10, 60, 60].map(|m: i64| m * 60_000)
-        );
+        assert_eq!([0, 1, 2, 5, 99].map(backoff_ms), [5, 5, 10, 60, 60].map(|m: i64| m * 60_000));
         let mut case = Case::new(minutes(0, 50), minutes(0, 30));
         let mut item = case.run(None).item.expect("an item");
         item.attempts = 5;
         item.next_attempt_at = case.now.plus_ms(backoff_ms(5));
         case.expected = minutes(0, 51);
-        assert_eq!(
-            case.run(Some(&item)).item.expect("the item").next_attempt_at,
-            case.now.plus_ms(600_000)
-        );
+        assert_eq!(case.run(Some(&item)).item.expect("the item").next_attempt_at, case.now.plus_ms(600_000));
     }
 
     #[test]

@@ -102,25 +102,9 @@ pub struct Healed {
 impl Healed {
     /// The row of this price.
     pub fn row(self, symbol: &Symbol, minute: Minute, revision: i64) -> Row {
-        let Self {
-            price,
-            basis,
-            source,
-            traded_at,
-            observed_at,
-        } = self;
+        let Self { price, basis, source, traded_at, observed_at } = self;
         let day = Day::default();
-        Row {
-            symbol: symbol.clone(),
-            minute,
-            price,
-            basis,
-            source,
-            traded_at,
-            day,
-            observed_at,
-            revision,
-        }
+        Row { symbol: symbol.clone(), minute, price, basis, source, traded_at, day, observed_at, revision }
     }
 }
 
@@ -175,41 +159,23 @@ fn direct(facts: &Facts<'_>, minute: Minute) -> Option<Healed> {
         return facts.reads.iter().find_map(|read| {
             let price = read.at(minute).and_then(|candle| Price::new(candle.open))?;
             let (source, observed_at) = (read.source.clone(), read.read_at);
-            Some(Healed {
-                price,
-                basis: Basis::Open,
-                source,
-                traded_at: None,
-                observed_at,
-            })
+            Some(Healed { price, basis: Basis::Open, source, traded_at: None, observed_at })
         });
     }
-    facts
-        .reads
-        .iter()
-        .find_map(|read| close_of(read, read.at(minute + -1)?))
+    facts.reads.iter().find_map(|read| close_of(read, read.at(minute + -1)?))
 }
 
 fn close_of(read: &CandleRead, candle: &Candle) -> Option<Healed> {
     let (source, observed_at) = (read.source.clone(), read.read_at);
     let price = Price::new(candle.close)?;
-    Some(Healed {
-        price,
-        basis: Basis::Close,
-        source,
-        traded_at: Some(candle.end()),
-        observed_at,
-    })
+    Some(Healed { price, basis: Basis::Close, source, traded_at: Some(candle.end()), observed_at })
 }
 
 /// Whether any answer, in hand or earlier, has a candle of the session.
 fn traded_at_all(facts: &Facts<'_>) -> bool {
     let Session { open, close, .. } = facts.session;
     facts.reads.iter().any(|read| read.newest(open, close).is_some())
-        || facts
-            .earlier
-            .iter()
-            .any(|read| !read.candles.within(open, close).is_empty())
+        || facts.earlier.iter().any(|read| !read.candles.within(open, close).is_empty())
 }
 
 /// The newest candle of the session that ended by the minute; of one minute, the one of the source configured first.
@@ -263,25 +229,14 @@ fn previous_close(facts: &Facts<'_>) -> Decision {
     if (opened.get() / price.get() - 1.0).abs() > PRICE_BREAK + ROUNDING {
         return Decision::GiveUp(Unrecoverable::PriceBreak);
     }
-    Decision::Heal(Healed {
-        price,
-        basis: Basis::PreviousClose,
-        source,
-        traded_at: None,
-        observed_at: read_at,
-    })
+    Decision::Heal(Healed { price, basis: Basis::PreviousClose, source, traded_at: None, observed_at: read_at })
 }
 
 /// The open of the session's first candle; of one minute, the one of the source configured first.
 fn first_open(facts: &Facts<'_>) -> Option<Price> {
     let in_session = |candle: &&Candle| facts.session.contains(candle.minute);
-    let first = facts
-        .reads
-        .iter()
-        .filter_map(|read| read.candles().iter().find(in_session));
-    first
-        .min_by_key(|candle| candle.minute)
-        .and_then(|candle| Price::new(candle.open))
+    let first = facts.reads.iter().filter_map(|read| read.candles().iter().find(in_session));
+    first.min_by_key(|candle| candle.minute).and_then(|candle| Price::new(candle.open))
 }
 
 /// The close before, as the session's first accepted quote that carries it has it.
@@ -289,11 +244,7 @@ fn quoted_close(facts: &Facts<'_>) -> Option<PreviousClose> {
     let rows = facts.current.iter().map(|stored| &stored.row);
     let mut accepted = rows.filter(|row| row.basis == Basis::Quote && !row.is_suspect());
     accepted.find_map(|row| {
-        Some(PreviousClose {
-            price: row.day.prev_close?,
-            source: row.source.clone(),
-            read_at: row.observed_at,
-        })
+        Some(PreviousClose { price: row.day.prev_close?, source: row.source.clone(), read_at: row.observed_at })
     })
 }
 

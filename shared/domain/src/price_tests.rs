@@ -36,11 +36,7 @@ fn first_trade_at(of_session: i64) -> Case {
 #[test]
 fn a_minute_is_priced_by_the_candle_that_ended_exactly_at_it() {
     let case = Case::new().read("a", 35, 30, 0..30);
-    assert_eq!(
-        case.decide(10),
-        close_of("a", 9, 35),
-        "not by candle 10, which starts at it"
-    );
+    assert_eq!(case.decide(10), close_of("a", 9, 35), "not by candle 10, which starts at it");
 }
 
 #[test]
@@ -54,17 +50,13 @@ fn the_candle_of_the_minute_itself_and_later_ones_never_price() {
 fn a_minute_after_quiet_ones_has_the_price_of_the_newest_candle_and_its_time() {
     let case = Case::new().read("a", 35, 30, [0, 5, 8]);
     assert_eq!(case.decide(8), close_of("a", 5, 35));
-    let Decision::Heal(healed) = case.decide(8) else {
-        panic!("healed")
-    };
+    let Decision::Heal(healed) = case.decide(8) else { panic!("healed") };
     assert_eq!(healed.traded_at, Some(minute(6).start()), "the end of its candle");
 }
 
 #[test]
 fn a_healed_row_carries_no_figures_of_the_day() {
-    let Decision::Heal(healed) = Case::new().read("a", 35, 30, 0..30).decide(10) else {
-        panic!("healed")
-    };
+    let Decision::Heal(healed) = Case::new().read("a", 35, 30, 0..30).decide(10) else { panic!("healed") };
     let row = healed.row(&"AAPL".parse().expect("symbol"), minute(10), 7);
     assert_eq!((row.minute, row.basis, row.revision), (minute(10), Basis::Close, 7));
     assert_eq!((row.day, row.source), (Day::default(), source("a")));
@@ -96,10 +88,7 @@ fn a_candle_whose_close_is_no_price_heals_nothing() {
         let mut case = Case::new();
         case.reads = vec![CandleRead::new(source("a"), at_s(2_100), minute(30), candles)];
         assert!(matches!(case.decide(10), Decision::Wait(_)), "{broken}");
-        assert!(
-            matches!(case.decide(11), Decision::Wait(_)),
-            "{broken}: nor does an older one"
-        );
+        assert!(matches!(case.decide(11), Decision::Wait(_)), "{broken}: nor does an older one");
         let case = case.read("b", 35, 30, 0..30);
         assert_eq!(case.decide(10), close_of("b", 9, 35), "another source's does");
     }
@@ -110,11 +99,7 @@ fn nothing_is_said_before_an_answer_is_whole_up_to_the_minute() {
     assert_eq!(Case::new().decide(10), waits(OpenReason::Waiting));
     let to = |complete_to| Case::new().read("a", 35, complete_to, [0, 7, 10]).decide(10);
     assert_eq!(to(9), waits(OpenReason::Waiting));
-    assert_eq!(
-        to(10),
-        waits(OpenReason::UnprovenQuiet),
-        "it speaks, and has no candle after"
-    );
+    assert_eq!(to(10), waits(OpenReason::UnprovenQuiet), "it speaks, and has no candle after");
     assert_eq!(to(11), close_of("a", 7, 35));
 }
 
@@ -142,11 +127,7 @@ fn of_two_sources_the_newest_candle_prices_whatever_their_order() {
             case.reads.reverse();
         }
         assert_eq!(case.decide(8), close_of("b", 5, 36));
-        assert_eq!(
-            case.decide(6),
-            close_of("b", 5, 36),
-            "a candle from any source beats absence"
-        );
+        assert_eq!(case.decide(6), close_of("b", 5, 36), "a candle from any source beats absence");
         assert_eq!(case.decide(5), close_of("a", 3, 35));
     }
 }
@@ -154,9 +135,7 @@ fn of_two_sources_the_newest_candle_prices_whatever_their_order() {
 #[test]
 fn the_first_minute_takes_the_open_of_the_first_source_that_has_it() {
     let case = Case::new().read("a", 35, 30, 1..30).read("b", 36, 30, 0..30);
-    let Decision::Heal(healed) = case.decide(0) else {
-        panic!("healed")
-    };
+    let Decision::Heal(healed) = case.decide(0) else { panic!("healed") };
     assert_eq!((healed.source, healed.price), (source("b"), price(open("b", 0))));
 }
 
@@ -173,11 +152,7 @@ fn the_sessions_first_minute_is_priced_by_the_open_of_its_own_candle() {
         observed_at: at_s(35 * 60),
     };
     assert_eq!(case.decide(0), Decision::Heal(expected));
-    assert_eq!(
-        case.decide(1),
-        close_of("a", 0, 35),
-        "only the first: the second has a close"
-    );
+    assert_eq!(case.decide(1), close_of("a", 0, 35), "only the first: the second has a close");
 }
 
 #[test]
@@ -201,11 +176,7 @@ fn minutes_before_the_first_ended_candle_have_the_close_before() {
 #[test]
 fn the_first_minutes_are_quiet_by_the_same_rule_as_others() {
     let case = first_trade_at(4).previous(99.0);
-    assert_eq!(
-        case.decide(0),
-        waits(OpenReason::UnprovenQuiet),
-        "four minutes, and no one agrees"
-    );
+    assert_eq!(case.decide(0), waits(OpenReason::UnprovenQuiet), "four minutes, and no one agrees");
     assert_eq!(case.decide(3), waits(OpenReason::UnprovenQuiet));
     assert_eq!(case.earlier("b", 30, 25, 4..25).decide(3), before(99.0));
 }
@@ -227,30 +198,16 @@ fn the_close_before_is_that_of_an_accepted_quote_of_the_session_if_there_is_one(
         traded_at: None,
         observed_at: minute(20).start().plus_ms(1_600),
     };
-    assert_eq!(
-        quoted(first_trade_at(2)).decide(1),
-        Decision::Heal(expected.clone()),
-        "nobody is asked"
-    );
-    assert_eq!(
-        quoted(first_trade_at(2).previous(99.0)).decide(1),
-        Decision::Heal(expected)
-    );
+    assert_eq!(quoted(first_trade_at(2)).decide(1), Decision::Heal(expected.clone()), "nobody is asked");
+    assert_eq!(quoted(first_trade_at(2).previous(99.0)).decide(1), Decision::Heal(expected));
 }
 
 #[test]
 fn a_suspect_quote_a_healed_row_and_a_quote_without_it_have_no_close_before() {
-    let quoted = || {
-        first_trade_at(2)
-            .quote(20, 1_190)
-            .but(|row| row.day.prev_close = Price::new(98.0))
-    };
+    let quoted = || first_trade_at(2).quote(20, 1_190).but(|row| row.day.prev_close = Price::new(98.0));
     let suspect = quoted().but(|row| row.traded_at = Some(at_s(1_020).plus_ms(-1)));
     assert_eq!(suspect.decide(1), Decision::AskPrevious);
-    assert_eq!(
-        quoted().but(|row| row.basis = Basis::Close).decide(1),
-        Decision::AskPrevious
-    );
+    assert_eq!(quoted().but(|row| row.basis = Basis::Close).decide(1), Decision::AskPrevious);
     let without = quoted().but(|row| row.day.prev_close = None);
     assert_eq!(without.decide(1), Decision::AskPrevious);
     assert!(matches!(
@@ -265,19 +222,13 @@ fn where_no_session_before_has_a_candle_minutes_are_given_up_after_two_reads_pas
     case.previous = Previous::None;
     assert_eq!(case.decide(1), waits(OpenReason::Empty));
     let after = |read_at, complete_to| {
-        let mut case = Case::new()
-            .read("a", LEN + 65, LEN, 2..LEN)
-            .earlier("a", read_at, complete_to, 2..LEN);
+        let mut case = Case::new().read("a", LEN + 65, LEN, 2..LEN).earlier("a", read_at, complete_to, 2..LEN);
         case.previous = Previous::None;
         case.decide(1)
     };
     assert_eq!(after(LEN + 6, LEN), waits(OpenReason::Empty), "59 minutes apart");
     assert_eq!(after(LEN + 5, LEN), gives_up(Unrecoverable::NoData), "60");
-    assert_eq!(
-        after(LEN + 4, LEN - 1),
-        waits(OpenReason::Empty),
-        "that one was not past the close"
-    );
+    assert_eq!(after(LEN + 4, LEN - 1), waits(OpenReason::Empty), "that one was not past the close");
 }
 
 #[test]
@@ -308,21 +259,13 @@ fn a_quarter_is_a_quarter_in_cents_too() {
         assert!(matches!(case.decide(1), Decision::Heal(_)), "{before} {open}");
         first.open = f64::from(cents + cents / 4 + 1) / 100.0;
         case.reads = vec![CandleRead::new(source("a"), at_s(2_100), minute(30), vec![first])];
-        assert_eq!(
-            case.decide(1),
-            gives_up(Unrecoverable::PriceBreak),
-            "{before} {}",
-            first.open
-        );
+        assert_eq!(case.decide(1), gives_up(Unrecoverable::PriceBreak), "{before} {}", first.open);
     }
 }
 
 #[test]
 fn a_break_is_judged_by_the_first_open_of_all_sources_and_not_by_bars_before_the_session() {
-    let broken = |name: &str, m: i64| Candle {
-        open: 200.0,
-        ..candle(name, m)
-    };
+    let broken = |name: &str, m: i64| Candle { open: 200.0, ..candle(name, m) };
     let answer = |name, candles| CandleRead::new(source(name), at_s(2_100), minute(30), candles);
     let mut case = Case::new().previous(99.0);
     case.reads = vec![answer("a", vec![candle("a", 3)]), answer("b", vec![broken("b", 2)])];
@@ -333,18 +276,13 @@ fn a_break_is_judged_by_the_first_open_of_all_sources_and_not_by_bars_before_the
 
 #[test]
 fn a_break_is_of_the_quoted_close_as_of_any() {
-    let case = first_trade_at(2)
-        .quote(20, 1_190)
-        .but(|row| row.day.prev_close = Price::new(50.0));
+    let case = first_trade_at(2).quote(20, 1_190).but(|row| row.day.prev_close = Price::new(50.0));
     assert_eq!(case.decide(1), gives_up(Unrecoverable::PriceBreak));
 }
 
 #[test]
 fn no_close_before_is_used_while_only_an_earlier_answer_has_candles_to_tell_a_break_by() {
-    let case = Case::new()
-        .read("a", 35, 30, [])
-        .earlier("a", 30, 25, 2..25)
-        .previous(99.0);
+    let case = Case::new().read("a", 35, 30, []).earlier("a", 30, 25, 2..25).previous(99.0);
     assert_eq!(case.decide(1), waits(OpenReason::UnprovenQuiet));
     assert_eq!(case.read("b", 36, 30, 2..30).decide(1), before(99.0));
 }
@@ -353,10 +291,7 @@ fn no_close_before_is_used_while_only_an_earlier_answer_has_candles_to_tell_a_br
 
 /// Source `a` answered empty at the close, and again so many minutes later.
 fn empty_twice(apart: i64) -> Case {
-    Case::new()
-        .earlier("a", LEN + 5, LEN, [])
-        .read("a", LEN + 5 + apart, LEN + 60, [])
-        .open_market()
+    Case::new().earlier("a", LEN + 5, LEN, []).read("a", LEN + 5 + apart, LEN + 60, []).open_market()
 }
 
 #[test]
@@ -371,61 +306,34 @@ fn a_session_without_any_candle_is_given_up_after_two_empty_answers_an_hour_apar
 
 #[test]
 fn a_session_without_any_candle_is_never_healed_by_the_close_before() {
-    let quoted = empty_twice(60)
-        .quote(20, 1_190)
-        .but(|row| row.day.prev_close = Price::new(98.0));
+    let quoted = empty_twice(60).quote(20, 1_190).but(|row| row.day.prev_close = Price::new(98.0));
     assert_eq!(quoted.previous(99.0).decide(10), gives_up(Unrecoverable::NoData));
-    let once = Case::new()
-        .read("a", LEN + 65, LEN + 60, [])
-        .previous(99.0)
-        .open_market();
+    let once = Case::new().read("a", LEN + 65, LEN + 60, []).previous(99.0).open_market();
     assert_eq!(once.decide(10), waits(OpenReason::Empty));
 }
 
 #[test]
 fn an_empty_answer_counts_only_when_it_speaks_of_the_whole_session() {
     let early = |complete_to| {
-        let case = Case::new()
-            .earlier("a", LEN + 5, complete_to, [])
-            .read("a", LEN + 65, LEN + 60, []);
+        let case = Case::new().earlier("a", LEN + 5, complete_to, []).read("a", LEN + 65, LEN + 60, []);
         case.open_market().decide(10)
     };
     assert_eq!(early(LEN - 1), waits(OpenReason::Empty));
     assert_eq!(early(LEN), gives_up(Unrecoverable::NoData));
-    let first = Case::new()
-        .earlier("a", LEN + 5, LEN, [])
-        .read("a", LEN + 65, LEN - 1, [])
-        .open_market();
+    let first = Case::new().earlier("a", LEN + 5, LEN, []).read("a", LEN + 65, LEN - 1, []).open_market();
     assert_eq!(first.decide(10), waits(OpenReason::Empty));
 }
 
 #[test]
 fn every_entitled_source_must_have_been_empty_twice() {
     let both = |case: Case| case.must_agree(&["a", "b"]).decide(10);
-    assert_eq!(
-        both(empty_twice(60)),
-        waits(OpenReason::Empty),
-        "b is denied, or down, and proves nothing"
-    );
+    assert_eq!(both(empty_twice(60)), waits(OpenReason::Empty), "b is denied, or down, and proves nothing");
     let once = || empty_twice(60).read("b", LEN + 66, LEN + 60, []);
     assert_eq!(both(once()), waits(OpenReason::Empty));
-    assert_eq!(
-        both(once().earlier("b", LEN + 7, LEN, [])),
-        waits(OpenReason::Empty),
-        "59 minutes"
-    );
-    assert_eq!(
-        both(once().earlier("b", LEN + 6, LEN, [])),
-        gives_up(Unrecoverable::NoData)
-    );
-    let crossed = Case::new()
-        .earlier("a", LEN + 5, LEN, [])
-        .read("b", LEN + 65, LEN + 60, []);
-    assert_eq!(
-        both(crossed.open_market()),
-        waits(OpenReason::Empty),
-        "one each are not two"
-    );
+    assert_eq!(both(once().earlier("b", LEN + 7, LEN, [])), waits(OpenReason::Empty), "59 minutes");
+    assert_eq!(both(once().earlier("b", LEN + 6, LEN, [])), gives_up(Unrecoverable::NoData));
+    let crossed = Case::new().earlier("a", LEN + 5, LEN, []).read("b", LEN + 65, LEN + 60, []);
+    assert_eq!(both(crossed.open_market()), waits(OpenReason::Empty), "one each are not two");
 }
 
 #[test]
@@ -444,25 +352,16 @@ fn a_candle_from_any_source_beats_absence() {
 #[test]
 fn candles_outside_the_session_are_none_of_it() {
     let outside = [-3, -1, LEN, LEN + 5];
-    let case = Case::new()
-        .earlier("a", LEN + 20, LEN + 15, outside)
-        .read("a", LEN + 80, LEN + 60, outside);
+    let case = Case::new().earlier("a", LEN + 20, LEN + 15, outside).read("a", LEN + 80, LEN + 60, outside);
     assert_eq!(case.open_market().decide(10), gives_up(Unrecoverable::NoData));
 }
 
 #[test]
 fn an_empty_session_is_given_up_only_in_minutes_in_which_the_market_was_there() {
     assert_eq!(empty_twice(60).market(Market::NotAsked).decide(10), Decision::AskMarket);
-    assert_eq!(
-        empty_twice(60).market(Market::NoWitness).decide(10),
-        gives_up(Unrecoverable::NoData)
-    );
+    assert_eq!(empty_twice(60).market(Market::NoWitness).decide(10), gives_up(Unrecoverable::NoData));
     let none = empty_twice(60).market(traded([], LEN));
-    assert_eq!(
-        none.decide(10),
-        waits(OpenReason::MarketAbsent),
-        "a holiday nobody announced"
-    );
+    assert_eq!(none.decide(10), waits(OpenReason::MarketAbsent), "a holiday nobody announced");
     let closed_early = empty_twice(60).market(traded(0..210, LEN));
     assert_eq!(closed_early.decide(209), gives_up(Unrecoverable::NoData));
     assert_eq!(closed_early.decide(210), waits(OpenReason::MarketAbsent));
@@ -482,14 +381,12 @@ const SHORT: i64 = 90;
 /// The true minutes with a trade, from nearly all to nearly none.
 fn trades() -> impl Strategy<Value = BTreeSet<i64>> {
     let len = usize::try_from(SHORT).expect("positive");
-    (
-        prop::sample::select(vec![2_u8, 20, 70, 97]),
-        prop::collection::vec(0_u8..100, len),
-    )
-        .prop_map(|(percent, draws)| {
+    (prop::sample::select(vec![2_u8, 20, 70, 97]), prop::collection::vec(0_u8..100, len)).prop_map(
+        |(percent, draws)| {
             let drawn = (0..SHORT).zip(draws);
             drawn.filter(|(_, draw)| *draw < percent).map(|(m, _)| m).collect()
-        })
+        },
+    )
 }
 
 /// One answer: from whom, when, how far behind, and which of the candles it should have it lacks.
@@ -514,32 +411,16 @@ impl Answer {
 fn answers(holes: bool) -> impl Strategy<Value = Vec<Answer>> {
     let single = prop::collection::btree_set(0..SHORT, 0..8);
     let stretch = (0..SHORT, 0_i64..30).prop_map(|(from, len)| (from..from + len).collect());
-    let holes = if holes {
-        prop_oneof![single, stretch].boxed()
-    } else {
-        Just(BTreeSet::new()).boxed()
-    };
-    let answer = (
-        prop::sample::select(vec!["a", "b"]),
-        1..SHORT + 200,
-        prop::sample::select(vec![0_i64, 5, 17]),
-        holes,
-    );
-    let answer = answer.prop_map(|(name, read_at, late, holes)| Answer {
-        name,
-        read_at,
-        late,
-        holes,
-    });
+    let holes = if holes { prop_oneof![single, stretch].boxed() } else { Just(BTreeSet::new()).boxed() };
+    let answer =
+        (prop::sample::select(vec!["a", "b"]), 1..SHORT + 200, prop::sample::select(vec![0_i64, 5, 17]), holes);
+    let answer = answer.prop_map(|(name, read_at, late, holes)| Answer { name, read_at, late, holes });
     prop::collection::vec(answer, 1..5)
 }
 
 /// The case of these answers, the first so many of them in hand.
 fn case_of(trades: &BTreeSet<i64>, answers: &[Answer], in_hand: usize) -> Case {
-    let mut case = Case {
-        session: session(SHORT),
-        ..Case::new()
-    };
+    let mut case = Case { session: session(SHORT), ..Case::new() };
     for (i, answer) in answers.iter().enumerate() {
         let minutes = answer.minutes(trades);
         let add = if i < in_hand { Case::read } else { Case::earlier };

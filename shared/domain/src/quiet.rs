@@ -33,10 +33,7 @@ pub enum Proof {
 /// At a session's first minute the run is that minute itself.
 pub fn proof(facts: &Facts<'_>, run_from: Minute, minute: Minute, priced_to: Option<Timestamp>) -> Proof {
     let witnesses: Vec<Cow<'_, Evidence>> = witnesses(facts).collect();
-    let run = Run {
-        from: run_from,
-        to: minute.max(run_from + 1),
-    };
+    let run = Run { from: run_from, to: minute.max(run_from + 1) };
     if witnesses.iter().any(|w| !w.candles.within(run.from, run.to).is_empty()) {
         // An earlier answer had a candle here that no answer in hand has: it cannot price, and it denies the quiet.
         return Proof::Not(OpenReason::UnprovenQuiet);
@@ -91,13 +88,7 @@ fn witnesses<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = Cow<'a, Evidence>
 /// A later accepted quote that is no older than three minutes still shows a trade from before the run, and no suspect
 /// quote shows the same trade: a frozen provider's first quotes are not old enough to be suspect themselves.
 fn later_quote(facts: &Facts<'_>, minute: Minute, priced_to: Option<Timestamp>) -> bool {
-    let quotes = || {
-        facts
-            .current
-            .iter()
-            .map(|stored| &stored.row)
-            .filter(|row| row.basis == Basis::Quote)
-    };
+    let quotes = || facts.current.iter().map(|stored| &stored.row).filter(|row| row.basis == Basis::Quote);
     let before_run = |traded: &Timestamp| priced_to.is_some_and(|priced_to| *traded < priced_to);
     let vouched = |row: &Row| row.traded_at.filter(before_run);
     let mut later = quotes().filter(|row| row.minute > minute).filter_map(vouched);
@@ -111,11 +102,7 @@ fn later_quote(facts: &Facts<'_>, minute: Minute, priced_to: Option<Timestamp>) 
 /// rest of that hole would otherwise look short.
 fn short(facts: &Facts<'_>, witness: &Evidence, run_to: Minute) -> bool {
     let open = facts.session.open;
-    let from = witness
-        .candles
-        .within(open, run_to)
-        .last()
-        .map_or(open, |last| last + 1);
+    let from = witness.candles.within(open, run_to).last().map_or(open, |last| last + 1);
     let next = next_candle(&facts.session, witness, run_to);
     next.is_some_and(|next| next.since(from) <= facts.quiet_limit.max(LIQUID_QUIET_RUN))
 }

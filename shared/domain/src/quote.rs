@@ -60,10 +60,7 @@ impl FromStr for Basis {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|b| b.as_str() == text)
-            .ok_or_else(|| format!("not a basis: `{text}`"))
+        Self::ALL.into_iter().find(|b| b.as_str() == text).ok_or_else(|| format!("not a basis: `{text}`"))
     }
 }
 
@@ -84,9 +81,7 @@ impl FromStr for SourceName {
     fn from_str(text: &str) -> Result<Self, String> {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ":-_".contains(c);
         if text.is_empty() || text.len() > 32 || !text.chars().all(allowed) {
-            return Err(format!(
-                "not a source's name (lower case letters, digits, `:`, `-`, `_`): `{text}`"
-            ));
+            return Err(format!("not a source's name (lower case letters, digits, `:`, `-`, `_`): `{text}`"));
         }
         Ok(Self(text.into()))
     }
@@ -177,9 +172,7 @@ impl Row {
     /// Whether this is a quote so old at its minute that the provider may have been frozen.
     pub fn is_suspect(&self) -> bool {
         self.basis == Basis::Quote
-            && self
-                .traded_at
-                .is_some_and(|traded| self.minute.start().ms_since(traded) > SUSPECT_AFTER_MS)
+            && self.traded_at.is_some_and(|traded| self.minute.start().ms_since(traded) > SUSPECT_AFTER_MS)
     }
 }
 
@@ -202,11 +195,7 @@ impl StoredRow {
     pub fn order(&self, other: &Self) -> Ordering {
         let (a, b) = (&self.row, &other.row);
         let observed = |row: &Row| {
-            if row.revision > 0 {
-                -row.observed_at.epoch_ms()
-            } else {
-                row.observed_at.epoch_ms()
-            }
+            if row.revision > 0 { -row.observed_at.epoch_ms() } else { row.observed_at.epoch_ms() }
         };
         Reverse(a.revision)
             .cmp(&Reverse(b.revision))
@@ -326,28 +315,17 @@ mod tests {
 
     fn session() -> Session {
         let open = at(0).minute();
-        Session {
-            on: open.date(),
-            open,
-            close: open + 390,
-        }
+        Session { on: open.date(), open, close: open + 390 }
     }
 
     fn quote(price: f64, traded_s: i64) -> Quote {
-        Quote {
-            price,
-            traded_at: at(traded_s),
-            day: Day::default(),
-        }
+        Quote { price, traded_at: at(traded_s), day: Day::default() }
     }
 
     /// Judges a quote of the session's tenth minute, answered 1.6 s in.
     fn judge(quote: Quote, asked_ms: i64, answered_ms: i64) -> Result<Row, Refusal> {
         let minute = session().open + 10;
-        let asked = Asked {
-            at: minute.start().plus_ms(asked_ms),
-            answered_at: minute.start().plus_ms(answered_ms),
-        };
+        let asked = Asked { at: minute.start().plus_ms(asked_ms), answered_at: minute.start().plus_ms(answered_ms) };
         let (symbol, source) = ("AAPL".parse().expect("symbol"), "finnhub".parse().expect("source"));
         accept(&symbol, minute, &session(), &source, &quote, asked)
     }
@@ -357,10 +335,7 @@ mod tests {
         let row = judge(quote(101.5, 598), 1000, 1600).expect("accepted");
         assert_eq!((row.price.get(), row.basis, row.revision), (101.5, Basis::Quote, 0));
         assert_eq!(row.minute, session().open + 10);
-        assert!(
-            judge(quote(101.5, 598), 0, 9_999).is_ok(),
-            "asked at M, answered just before M + 10 s"
-        );
+        assert!(judge(quote(101.5, 598), 0, 9_999).is_ok(), "asked at M, answered just before M + 10 s");
     }
 
     #[test]
@@ -370,18 +345,12 @@ mod tests {
         for price in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert_eq!(judge(quote(price, 598), 1000, 1600), Err(Refusal::NoPrice));
         }
-        let timeless = Quote {
-            traded_at: Timestamp::default(),
-            ..quote(1.0, 0)
-        };
+        let timeless = Quote { traded_at: Timestamp::default(), ..quote(1.0, 0) };
         assert_eq!(judge(timeless, 1000, 1600), Err(Refusal::NoTime));
         assert_eq!(judge(quote(1.0, 607), 1000, 1600), Err(Refusal::Ahead));
         assert!(judge(quote(1.0, 606), 1000, 1600).is_ok(), "4.4 s ahead of reception");
         assert_eq!(judge(quote(1.0, -1), 1000, 1600), Err(Refusal::Stale));
-        assert!(
-            judge(quote(1.0, 0), 1000, 1600).is_ok(),
-            "a trade at the very open is today's"
-        );
+        assert!(judge(quote(1.0, 0), 1000, 1600).is_ok(), "a trade at the very open is today's");
     }
 
     #[test]
@@ -393,19 +362,9 @@ mod tests {
     fn a_quote_is_suspect_from_more_than_three_minutes_on() {
         let row = judge(quote(1.0, 420), 1000, 1600).expect("accepted");
         assert!(!row.is_suspect(), "exactly three minutes");
-        let older = Row {
-            traded_at: Some(at(420).plus_ms(-1)),
-            ..row.clone()
-        };
+        let older = Row { traded_at: Some(at(420).plus_ms(-1)), ..row.clone() };
         assert!(older.is_suspect());
-        assert!(
-            !Row {
-                basis: Basis::Close,
-                ..older
-            }
-            .is_suspect(),
-            "a healed row is as old as its candle"
-        );
+        assert!(!Row { basis: Basis::Close, ..older }.is_suspect(), "a healed row is as old as its candle");
     }
 
     fn rows() -> impl Strategy<Value = StoredRow> {
@@ -420,25 +379,20 @@ mod tests {
             0_i64..2,
             prop::option::of(few([0.5, 3.0])),
         );
-        fields.prop_map(
-            |(revision, basis, observed, traded, source, price, stored, open)| StoredRow {
-                row: Row {
-                    symbol: "A".parse().expect("symbol"),
-                    minute: Minute::from_index(1),
-                    price: price.expect("price"),
-                    basis,
-                    source: source.parse().expect("source"),
-                    traded_at: traded.map(Timestamp::from_epoch_ms),
-                    day: Day {
-                        open: open.flatten(),
-                        ..Day::default()
-                    },
-                    observed_at: Timestamp::from_epoch_ms(observed),
-                    revision,
-                },
-                stored_at: Timestamp::from_epoch_ms(stored),
+        fields.prop_map(|(revision, basis, observed, traded, source, price, stored, open)| StoredRow {
+            row: Row {
+                symbol: "A".parse().expect("symbol"),
+                minute: Minute::from_index(1),
+                price: price.expect("price"),
+                basis,
+                source: source.parse().expect("source"),
+                traded_at: traded.map(Timestamp::from_epoch_ms),
+                day: Day { open: open.flatten(), ..Day::default() },
+                observed_at: Timestamp::from_epoch_ms(observed),
+                revision,
             },
-        )
+            stored_at: Timestamp::from_epoch_ms(stored),
+        })
     }
 
     proptest! {
@@ -464,29 +418,11 @@ mod tests {
     #[test]
     fn a_correction_beats_a_quote_and_the_latest_answer_of_a_correction_wins() {
         let quoted = judge(quote(1.0, 598), 1000, 1600).expect("accepted");
-        let stored = |row: Row| StoredRow {
-            row,
-            stored_at: at(700),
-        };
-        let correction = Row {
-            basis: Basis::Close,
-            revision: OPEN + 900,
-            observed_at: at(901),
-            ..quoted.clone()
-        };
-        let again = Row {
-            observed_at: at(960),
-            ..correction.clone()
-        };
-        let earlier = Row {
-            observed_at: at(599),
-            ..quoted.clone()
-        };
-        let current = |rows: Vec<Row>| {
-            StoredRow::current(rows.into_iter().map(stored).collect())[0]
-                .row
-                .clone()
-        };
+        let stored = |row: Row| StoredRow { row, stored_at: at(700) };
+        let correction = Row { basis: Basis::Close, revision: OPEN + 900, observed_at: at(901), ..quoted.clone() };
+        let again = Row { observed_at: at(960), ..correction.clone() };
+        let earlier = Row { observed_at: at(599), ..quoted.clone() };
+        let current = |rows: Vec<Row>| StoredRow::current(rows.into_iter().map(stored).collect())[0].row.clone();
         assert_eq!(current(vec![quoted.clone(), correction.clone()]), correction);
         assert_eq!(current(vec![correction.clone(), again.clone()]), again);
         assert_eq!(current(vec![quoted, earlier.clone()]), earlier);

@@ -69,25 +69,21 @@ pub struct RejectedLine {
 
 /// Reads a record. Never fails: what cannot be read is returned as such. A record without any line is rejected too.
 pub fn decode(record: &[u8]) -> Decoded {
+    decode_admitting(record, |_| Ok(()))
+}
+
+/// Reads a record, and rejects rows that are not admitted, with the reason given.
+pub fn decode_admitting(record: &[u8], admit: impl Fn(&Row) -> Result<(), String>) -> Decoded {
     let mut decoded = Decoded::default();
-    let lines = record
-        .split(|b| *b == b'\n')
-        .enumerate()
-        .filter(|(_, line)| !line.is_empty());
+    let lines = record.split(|b| *b == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
     for (index, line) in lines {
-        match decode_line(line) {
+        match decode_line(line).and_then(|row| admit(&row).map(|()| row)) {
             Ok(row) => decoded.rows.push(row),
-            Err(reason) => decoded.rejected.push(RejectedLine {
-                number: index + 1,
-                reason,
-            }),
+            Err(reason) => decoded.rejected.push(RejectedLine { number: index + 1, reason }),
         }
     }
     if decoded.rows.is_empty() && decoded.rejected.is_empty() {
-        decoded.rejected.push(RejectedLine {
-            number: 1,
-            reason: "the record is empty".into(),
-        });
+        decoded.rejected.push(RejectedLine { number: 1, reason: "the record is empty".into() });
     }
     decoded
 }
@@ -99,9 +95,7 @@ fn decode_line(line: &[u8]) -> Result<Row, String> {
     };
     let VersionOnly { v } = serde_json::from_slice(line).map_err(not_json)?;
     if v != VERSION {
-        return Err(format!(
-            "record version {v} is not {VERSION}, the one this release reads"
-        ));
+        return Err(format!("record version {v} is not {VERSION}, the one this release reads"));
     }
     serde_json::from_slice(line).map_err(not_json)
 }
@@ -120,10 +114,7 @@ mod tests {
             basis: Basis::Quote,
             source: "finnhub".parse().expect("source"),
             traded_at: Some(Timestamp::from_epoch_ms(1_795_184_999_000)),
-            day: Day {
-                open: Price::new(306.12),
-                ..Day::default()
-            },
+            day: Day { open: Price::new(306.12), ..Day::default() },
             observed_at: Timestamp::from_epoch_ms(1_795_185_001_600),
             revision: 0,
         }
@@ -140,42 +131,34 @@ mod tests {
     #[test]
     fn the_golden_line_is_written_and_read() {
         assert_eq!(String::from_utf8(encode(&[row(0)])).expect("text"), GOLDEN);
-        assert_eq!(
-            decode(GOLDEN.as_bytes()),
-            Decoded {
-                rows: vec![row(0)],
-                rejected: vec![]
-            }
-        );
+        assert_eq!(decode(GOLDEN.as_bytes()), Decoded { rows: vec![row(0)], rejected: vec![] });
     }
 
     #[test]
     fn records_are_packed_to_the_limit_and_keep_their_order() {
         let rows: Vec<Row> = (0..10).map(row).collect();
         let records = pack(&rows, GOLDEN.len() * 3);
-        assert_eq!(
-            records.iter().map(|r| decode(r).rows.len()).collect::<Vec<_>>(),
-            [3, 3, 3, 1]
-        );
+        assert_eq!(records.iter().map(|r| decode(r).rows.len()).collect::<Vec<_>>(), [3, 3, 3, 1]);
         assert_eq!(records.iter().flat_map(|r| decode(r).rows).collect::<Vec<_>>(), rows);
         assert_eq!(pack(&rows, 1).len(), 10, "a row is never split");
     }
 
     #[test]
     fn a_bad_line_is_named_and_the_good_ones_are_kept() {
-        let record = format!(
-            "{GOLDEN}{{\"v\":2}}\nnot json\n{}{GOLDEN}",
-            GOLDEN.replace("308.82", "0")
-        );
+        let record = format!("{GOLDEN}{{\"v\":2}}\nnot json\n{}{GOLDEN}", GOLDEN.replace("308.82", "0"));
         let decoded = decode(record.as_bytes());
         assert_eq!(decoded.rows.len(), 2);
         assert_eq!(decoded.rejected.iter().map(|r| r.number).collect::<Vec<_>>(), [2, 3, 4]);
         assert!(decoded.rejected[0].reason.contains("record version 2"));
-        assert!(
-            decoded.rejected[2].reason.contains("not a price above zero"),
-            "{}",
-            decoded.rejected[2].reason
-        );
+        assert!(decoded.rejected[2].reason.contains("not a price above zero"), "{}", decoded.rejected[2].reason);
+    }
+
+    #[test]
+    fn a_row_that_is_not_admitted_is_named_by_its_own_line() {
+        let record = format!("not json\n{GOLDEN}{GOLDEN}");
+        let decoded = decode_admitting(record.as_bytes(), |_| Err("not today".into()));
+        assert!(decoded.rows.is_empty());
+        assert_eq!(decoded.rejected.iter().map(|r| r.number).collect::<Vec<_>>(), [1, 2, 3]);
     }
 
     #[test]

@@ -80,10 +80,7 @@ impl Settings {
         }
         let least_ms = 2 * self.landing_window_ms + 120_000;
         if self.settle_ms < least_ms {
-            return Err(SettingsError::SettlesTooSoon {
-                least_s: least_ms / 1000,
-                settle_s: self.settle_ms / 1000,
-            });
+            return Err(SettingsError::SettlesTooSoon { least_s: least_ms / 1000, settle_s: self.settle_ms / 1000 });
         }
         Ok(())
     }
@@ -96,11 +93,7 @@ impl Settings {
     /// Refuses a watchlist that cannot be sampled at a provider's limit.
     pub fn check_watchlist(symbols: usize, limit: u32) -> Result<(), SettingsError> {
         let most = most_symbols(limit);
-        if symbols > most {
-            Err(SettingsError::TooManySymbols { symbols, most, limit })
-        } else {
-            Ok(())
-        }
+        if symbols > most { Err(SettingsError::TooManySymbols { symbols, most, limit }) } else { Ok(()) }
     }
 }
 
@@ -110,9 +103,14 @@ pub fn most_symbols(limit: u32) -> usize {
     (limit.saturating_sub(3) as usize).min(SYMBOLS_A_SAMPLE * SAMPLE_SECONDS)
 }
 
+/// Calls of a window that nobody plans: for probes, and for calls that are made twice.
+pub fn rate_reserve(limit: u32) -> u32 {
+    limit.div_ceil(20).max(3)
+}
+
 /// Calls of a window that replay may make: what live collection and a reserve of 5 %, at least 3, leave.
 pub fn replay_share(limit: u32, live_symbols: usize) -> u32 {
-    let reserve = limit.div_ceil(20).max(3);
+    let reserve = rate_reserve(limit);
     let live = u32::try_from(live_symbols).unwrap_or(u32::MAX);
     limit.saturating_sub(live).saturating_sub(reserve)
 }
@@ -124,24 +122,11 @@ mod tests {
     #[test]
     fn the_defaults_are_allowed_and_a_settle_time_inside_the_flight_time_is_not() {
         assert_eq!(Settings::default().check(), Ok(()));
-        let just = Settings {
-            settle_ms: 240_000,
-            ..Settings::default()
-        };
+        let just = Settings { settle_ms: 240_000, ..Settings::default() };
         assert_eq!(just.check(), Ok(()));
-        let short = Settings {
-            settle_ms: 239_999,
-            ..Settings::default()
-        };
+        let short = Settings { settle_ms: 239_999, ..Settings::default() };
         assert!(short.check().expect_err("too soon").to_string().contains("240 s"));
-        assert!(
-            Settings {
-                rate_limit: 0,
-                ..Settings::default()
-            }
-            .check()
-            .is_err()
-        );
+        assert!(Settings { rate_limit: 0, ..Settings::default() }.check().is_err());
     }
 
     #[test]

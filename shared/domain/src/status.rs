@@ -47,10 +47,7 @@ pub struct SessionStatus {
 impl SessionStatus {
     /// Whether the other status says the same, whenever it said it.
     pub fn says_the_same(&self, other: &Self) -> bool {
-        Self {
-            as_of: other.as_of,
-            ..self.clone()
-        } == *other
+        Self { as_of: other.as_of, ..self.clone() } == *other
     }
 
     /// Minutes with a row.
@@ -71,11 +68,7 @@ impl Seen {
     /// Looks at the current rows of one symbol. Rows that are still suspect tell nothing of quiet.
     pub fn of(session: &Session, expected: &MinuteSet, suspects: &MinuteSet, current: &[StoredRow]) -> Self {
         let mut seen = Self::default();
-        for row in current
-            .iter()
-            .map(|stored| &stored.row)
-            .filter(|row| expected.contains(row.minute))
-        {
+        for row in current.iter().map(|stored| &stored.row).filter(|row| expected.contains(row.minute)) {
             *seen.present.entry(row.basis).or_default() += 1;
             let age_s = row.traded_at.map(|traded| row.minute.start().ms_since(traded) / 1000);
             seen.oldest_price_age_s = seen.oldest_price_age_s.max(age_s);
@@ -106,12 +99,7 @@ impl SessionStatus {
         let mut counted = MinuteSet::new();
         let mut present = BTreeMap::new();
         for basis in Basis::ALL {
-            let mut minutes = held
-                .by_basis
-                .get(&basis)
-                .cloned()
-                .unwrap_or_default()
-                .intersection(expected);
+            let mut minutes = held.by_basis.get(&basis).cloned().unwrap_or_default().intersection(expected);
             if basis == Basis::Quote {
                 // A correction comes from candles and replaces the quote.
                 minutes = minutes.difference(&held.revised);
@@ -127,17 +115,8 @@ impl SessionStatus {
 
     /// The status with what the rows tell.
     pub fn with(self, seen: &Seen) -> Self {
-        let Seen {
-            present,
-            longest_quiet_run,
-            oldest_price_age_s,
-        } = seen.clone();
-        Self {
-            present,
-            longest_quiet_run,
-            oldest_price_age_s,
-            ..self
-        }
+        let Seen { present, longest_quiet_run, oldest_price_age_s } = seen.clone();
+        Self { present, longest_quiet_run, oldest_price_age_s, ..self }
     }
 }
 
@@ -162,19 +141,12 @@ mod tests {
             observed_at: minute(i).start(),
             revision: 0,
         };
-        StoredRow {
-            row,
-            stored_at: minute(i).start(),
-        }
+        StoredRow { row, stored_at: minute(i).start() }
     }
 
     #[test]
     fn the_longest_quiet_run_is_read_off_rows_that_are_believed() {
-        let session = Session {
-            on: minute(0).date(),
-            open: minute(0),
-            close: minute(390),
-        };
+        let session = Session { on: minute(0).date(), open: minute(0), close: minute(390) };
         let expected = session.minutes();
         let rows = [
             stored(2, Basis::PreviousClose, None),
@@ -197,11 +169,7 @@ mod tests {
     fn footers_count_a_corrected_quote_as_its_correction() {
         let all = MinuteSet::between(minute(0), minute(10));
         let held = Held {
-            by_basis: [
-                (Basis::Quote, all.clone()),
-                (Basis::Close, all.within(minute(4), minute(6))),
-            ]
-            .into(),
+            by_basis: [(Basis::Quote, all.clone()), (Basis::Close, all.within(minute(4), minute(6)))].into(),
             suspect: all.clone(),
             revised: all.within(minute(5), minute(6)),
         };

@@ -71,35 +71,14 @@ mod tests {
 
     #[test]
     fn symbols_as_venues_spell_them_are_read() {
-        for text in [
-            "A",
-            "AAPL",
-            "BRK.B",
-            "BF-B",
-            "^GSPC",
-            "BINANCE:BTCUSDT",
-            "OANDA:EUR_USD",
-            "ES=F",
-            "0700.HK",
-        ] {
+        for text in ["A", "AAPL", "BRK.B", "BF-B", "^GSPC", "BINANCE:BTCUSDT", "OANDA:EUR_USD", "ES=F", "0700.HK"] {
             assert_eq!(text.parse::<Symbol>().expect(text).as_str(), text);
         }
     }
 
     #[test]
     fn what_is_no_symbol_is_refused_with_its_text() {
-        for text in [
-            "",
-            "aapl",
-            " AAPL",
-            "AA PL",
-            "AAPL\n",
-            "../X",
-            ".",
-            "ÄPL",
-            "A/B",
-            &"A".repeat(25),
-        ] {
+        for text in ["", "aapl", " AAPL", "AA PL", "AAPL\n", "../X", ".", "ÄPL", "A/B", &"A".repeat(25)] {
             let error = text.parse::<Symbol>().expect_err(text).to_string();
             assert!(error.contains('`'), "{error}");
         }

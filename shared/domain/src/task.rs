@@ -110,10 +110,7 @@ impl ReplayTask {
         let task: Self = serde_json::from_str(body)?;
         check(task.v, task.symbols.len(), usize::MAX)?;
         if task.to <= task.from {
-            return Err(TaskError::Reversed {
-                from: task.from,
-                to: task.to,
-            });
+            return Err(TaskError::Reversed { from: task.from, to: task.to });
         }
         Ok(task)
     }
@@ -150,10 +147,7 @@ mod tests {
         let task =
             ReplayTask::parse(r#"{"symbols":["AAPL"],"from":"2026-11-20T14:30:00Z","to":"2026-11-20T21:00:00Z"}"#);
         let task = task.expect("a task");
-        assert_eq!(
-            (task.v, task.mode, task.force, task.requested_at),
-            (1, Mode::Plan, false, None)
-        );
+        assert_eq!((task.v, task.mode, task.force, task.requested_at), (1, Mode::Plan, false, None));
     }
 
     #[test]

@@ -138,11 +138,7 @@ impl Watchlist {
                 }
                 Edit::Backfill { from, to, symbols } => {
                     for symbol in symbols {
-                        let span = Span {
-                            from: *from,
-                            to: *to,
-                            made_at: version.made_at,
-                        };
+                        let span = Span { from: *from, to: *to, made_at: version.made_at };
                         this.backfills.entry(symbol.clone()).or_default().push(span);
                     }
                 }
@@ -159,18 +155,12 @@ impl Watchlist {
     /// Whether live collection watches the symbol in this minute. Backfills are of the past and do not count.
     pub fn watches(&self, symbol: &Symbol, minute: Minute) -> bool {
         let switches = self.switches.get(symbol);
-        switches
-            .and_then(|s| s.range(..=minute).next_back())
-            .is_some_and(|(_, watched)| *watched)
+        switches.and_then(|s| s.range(..=minute).next_back()).is_some_and(|(_, watched)| *watched)
     }
 
     /// The symbols live collection watches in this minute, sorted.
     pub fn at(&self, minute: Minute) -> Vec<Symbol> {
-        self.switches
-            .keys()
-            .filter(|symbol| self.watches(symbol, minute))
-            .cloned()
-            .collect()
+        self.switches.keys().filter(|symbol| self.watches(symbol, minute)).cloned().collect()
     }
 
     /// Every symbol that was ever watched or backfilled, sorted.
@@ -180,22 +170,14 @@ impl Watchlist {
 
     /// The first minute anything is expected of, or `None` where nothing ever was.
     pub fn begins(&self) -> Option<Minute> {
-        let watched = self
-            .switches
-            .values()
-            .filter_map(|s| s.first_key_value().map(|(from, _)| *from));
+        let watched = self.switches.values().filter_map(|s| s.first_key_value().map(|(from, _)| *from));
         let filled = self.backfills.values().flatten().map(|span| span.from);
         watched.chain(filled).min()
     }
 
     /// The first minute that a backfill made at or after this instant reaches back to.
     pub fn backfilled_since(&self, at: Timestamp) -> Option<Minute> {
-        self.backfills
-            .values()
-            .flatten()
-            .filter(|span| span.made_at >= at)
-            .map(|span| span.from)
-            .min()
+        self.backfills.values().flatten().filter(|span| span.made_at >= at).map(|span| span.from).min()
     }
 
     /// The minutes of `[from, to)` in which the symbol is watched, backfills included; sessions are not looked at.
@@ -260,29 +242,15 @@ mod tests {
 
     fn version(edit: Edit) -> Version {
         let made_at = minute("14:00").start();
-        Version {
-            v: 1,
-            edit,
-            who: "test".into(),
-            why: "test".into(),
-            made_at,
-        }
+        Version { v: 1, edit, who: "test".into(), why: "test".into(), made_at }
     }
 
     fn change(from: &str, add: &str, remove: &str) -> Version {
-        version(Edit::Change {
-            from: minute(from),
-            add: symbols(add),
-            remove: symbols(remove),
-        })
+        version(Edit::Change { from: minute(from), add: symbols(add), remove: symbols(remove) })
     }
 
     fn names(list: &Watchlist, at: &str) -> String {
-        list.at(minute(at))
-            .iter()
-            .map(Symbol::as_str)
-            .collect::<Vec<_>>()
-            .join(" ")
+        list.at(minute(at)).iter().map(Symbol::as_str).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -308,21 +276,10 @@ mod tests {
 
     #[test]
     fn expected_is_session_minutes_times_the_watchlist_in_force() {
-        let schedule = Schedule {
-            calendar: Calendar::Xnys,
-            overlay: Overlay::default(),
-        };
-        let backfill = Edit::Backfill {
-            from: minute("14:00"),
-            to: minute("14:40"),
-            symbols: symbols("QQQ"),
-        };
-        let versions = [
-            change("20:00", "SPY", ""),
-            change("20:30", "", "SPY"),
-            change("20:50", "SPY", ""),
-            version(backfill),
-        ];
+        let schedule = Schedule { calendar: Calendar::Xnys, overlay: Overlay::default() };
+        let backfill = Edit::Backfill { from: minute("14:00"), to: minute("14:40"), symbols: symbols("QQQ") };
+        let versions =
+            [change("20:00", "SPY", ""), change("20:30", "", "SPY"), change("20:50", "SPY", ""), version(backfill)];
         let expected =
             expected(&schedule, &Watchlist::new(&versions), minute("00:00"), minute("23:00")).expect("in range");
         assert_eq!(
@@ -339,27 +296,13 @@ mod tests {
     #[test]
     fn a_version_that_cannot_be_meant_is_refused() {
         assert!(change("14:01", "SPY", "").check().is_ok());
-        assert!(matches!(
-            change("14:00", "SPY", "").check(),
-            Err(EditError::Backdated { .. })
-        ));
+        assert!(matches!(change("14:00", "SPY", "").check(), Err(EditError::Backdated { .. })));
         assert_eq!(change("15:00", "", "").check(), Err(EditError::Empty));
         assert!(matches!(change("15:00", "SPY", "SPY").check(), Err(EditError::Both(_))));
-        let backfill = |from, to| {
-            version(Edit::Backfill {
-                from: minute(from),
-                to: minute(to),
-                symbols: symbols("SPY"),
-            })
-        };
+        let backfill =
+            |from, to| version(Edit::Backfill { from: minute(from), to: minute(to), symbols: symbols("SPY") });
         assert!(backfill("13:00", "14:00").check().is_ok());
-        assert!(matches!(
-            backfill("13:00", "14:01").check(),
-            Err(EditError::Ahead { .. })
-        ));
-        assert!(matches!(
-            backfill("13:00", "13:00").check(),
-            Err(EditError::Reversed { .. })
-        ));
+        assert!(matches!(backfill("13:00", "14:01").check(), Err(EditError::Ahead { .. })));
+        assert!(matches!(backfill("13:00", "13:00").check(), Err(EditError::Reversed { .. })));
     }
 }

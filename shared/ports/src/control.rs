@@ -79,11 +79,7 @@ pub async fn verdicts(control: &impl Control) -> Result<Vec<Verdict>> {
 /// Every entry of a log. An entry of another version than 1 is `Rejected`: a newer release wrote it.
 pub async fn read<T: DeserializeOwned>(control: &impl Control, log: Log) -> Result<Vec<T>> {
     let entries = control.read(log, 0).await?;
-    entries
-        .iter()
-        .enumerate()
-        .map(|(index, entry)| parse(log, index + 1, entry))
-        .collect()
+    entries.iter().enumerate().map(|(index, entry)| parse(log, index + 1, entry)).collect()
 }
 
 /// Appends an entry after the newest, whatever its number turns out to be; gives the number.
@@ -96,10 +92,7 @@ pub async fn append(control: &impl Control, log: Log, entry: &impl Serialize) ->
             Appended::Taken => number += 1,
         }
     }
-    Err(PortError::new(
-        Kind::Unavailable,
-        format!("append to control log `{}`: others keep winning", log.folder()),
-    ))
+    Err(PortError::new(Kind::Unavailable, format!("append to control log `{}`: others keep winning", log.folder())))
 }
 
 fn parse<T: DeserializeOwned>(log: Log, number: usize, entry: &[u8]) -> Result<T> {

@@ -35,20 +35,12 @@ pub type Result<T> = std::result::Result<T, PortError>;
 impl PortError {
     /// A failure without a cause of its own.
     pub fn new(kind: Kind, context: impl Into<String>) -> Self {
-        Self {
-            kind,
-            context: context.into(),
-            source: None,
-        }
+        Self { kind, context: context.into(), source: None }
     }
 
     /// A failure with its cause.
     pub fn caused(kind: Kind, context: impl Into<String>, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self {
-            kind,
-            context: context.into(),
-            source: Some(cause.into()),
-        }
+        Self { kind, context: context.into(), source: Some(cause.into()) }
     }
 
     /// The error and its causes on one line.

@@ -131,23 +131,14 @@ pub async fn run(args: Args) -> Result<(), SimulateError> {
 async fn start(args: &Args) -> Result<(Server, String), SimulateError> {
     let clock = args.clock.clock()?;
     let vendor = Arc::new(vendor(args)?);
-    let exposure = if args.expose {
-        Exposure::Network
-    } else {
-        Exposure::Loopback
-    };
+    let exposure = if args.expose { Exposure::Network } else { Exposure::Loopback };
     let server = Server::start(args.listen, exposure, vendor.clone(), clock).await?;
     let line = line(args, &server, &vendor, &clock);
     Ok((server, line))
 }
 
 fn vendor(args: &Args) -> Result<Vendor, SimulateError> {
-    let script = args
-        .faults
-        .as_deref()
-        .map(Script::load)
-        .transpose()?
-        .unwrap_or_default();
+    let script = args.faults.as_deref().map(Script::load).transpose()?.unwrap_or_default();
     let market: Market = match args.market.as_str() {
         "generated" => GeneratedMarket::new(args.seed, args.calendar).into(),
         folder => RecordedMarket::load(Path::new(folder), args.calendar, &Wanted::default())?.into(),
@@ -156,11 +147,7 @@ fn vendor(args: &Args) -> Result<Vendor, SimulateError> {
     let terms = Terms {
         seed: args.seed,
         finnhub: vec![Account::finnhub("simulated", key(&args.key)?, args.plan)],
-        alpaca: vec![Account::alpaca(
-            "simulated",
-            key(&format!("{0}:{0}", args.key))?,
-            args.plan,
-        )],
+        alpaca: vec![Account::alpaca("simulated", key(&format!("{0}:{0}", args.key))?, args.plan)],
         candle_late_s: args.candle_late,
         script: script.clone(),
     };
@@ -172,11 +159,7 @@ fn line(args: &Args, server: &Server, vendor: &Vendor, clock: &ScaledClock) -> S
     format!(
         "simulating Finnhub and Alpaca on {} ({} market, calendar {}, {:?} plan) at {}, rate {}: {}",
         server.base_url(),
-        if args.market == "generated" {
-            format!("generated, seed {}", args.seed)
-        } else {
-            args.market.clone()
-        },
+        if args.market == "generated" { format!("generated, seed {}", args.seed) } else { args.market.clone() },
         args.calendar,
         args.plan,
         clock.now(),
@@ -208,33 +191,22 @@ mod tests {
 
     #[test]
     fn its_help_is_its_own_and_names_every_flag() {
-        let help = Cli::try_parse_from(["mendlake", "simulate", "--help"])
-            .err()
-            .expect("help")
-            .to_string();
+        let help = Cli::try_parse_from(["mendlake", "simulate", "--help"]).err().expect("help").to_string();
         assert!(help.starts_with("Simulate Finnhub and Alpaca over HTTP"), "{help}");
-        for flag in [
-            "market", "seed", "listen", "epoch", "epoch-at", "rate", "key", "plan", "faults", "calendar",
-        ] {
+        for flag in ["market", "seed", "listen", "epoch", "epoch-at", "rate", "key", "plan", "faults", "calendar"] {
             assert!(help.contains(&format!("--{flag} ")), "{flag}: {help}");
         }
     }
 
     #[test]
     fn the_example_in_its_help_is_a_script_and_every_fault_is_named_there() {
-        let example = FAULTS_HELP
-            .split("such as\n")
-            .nth(1)
-            .and_then(|rest| rest.split("Times are").next());
+        let example = FAULTS_HELP.split("such as\n").nth(1).and_then(|rest| rest.split("Times are").next());
         let example = example.expect("an example");
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("faults.toml");
         std::fs::write(&path, example).expect("write");
         assert_eq!(Script::load(&path).expect("the example is a script").faults.len(), 1);
-        let help = Cli::try_parse_from(["mendlake", "simulate", "--help"])
-            .err()
-            .expect("help")
-            .to_string();
+        let help = Cli::try_parse_from(["mendlake", "simulate", "--help"]).err().expect("help").to_string();
         for line in FAULTS_HELP.lines() {
             assert!(help.contains(line), "wrapped: {line}");
         }
@@ -254,22 +226,15 @@ mod tests {
             return;
         };
         let folder = folder.into_string().expect("text");
-        let (server, line) = start(&args(&["--listen", "127.0.0.1:0", "--market", &folder]))
-            .await
-            .expect("a start");
+        let (server, line) = start(&args(&["--listen", "127.0.0.1:0", "--market", &folder])).await.expect("a start");
         assert!(line.contains(&folder) && line.contains("SPY"), "{line}");
         server.stop().await;
     }
 
     #[tokio::test]
     async fn it_says_where_it_listens_and_what_it_knows() {
-        let (server, line) = start(&args(&["--listen", "127.0.0.1:0", "--seed", "4"]))
-            .await
-            .expect("a start");
-        assert!(
-            line.contains(&server.base_url()) && line.contains("seed 4") && line.contains("SPY"),
-            "{line}"
-        );
+        let (server, line) = start(&args(&["--listen", "127.0.0.1:0", "--seed", "4"])).await.expect("a start");
+        assert!(line.contains(&server.base_url()) && line.contains("seed 4") && line.contains("SPY"), "{line}");
         server.stop().await;
     }
 

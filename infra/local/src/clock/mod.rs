@@ -3,6 +3,7 @@
 mod args;
 mod exchange;
 mod scaled;
+mod step;
 mod timers;
 mod virtual_clock;
 
@@ -14,6 +15,7 @@ use mendlake_ports::clock::Clock;
 pub use args::ClockArgs;
 pub use exchange::{EXCHANGE_HEADER, Exchange, ExchangeId, ExchangingTransport};
 pub use scaled::{Anchor, ScaleError, ScaledClock};
+pub use step::StepWatch;
 pub use virtual_clock::VirtualClock;
 
 /// A clock a server can keep an answer waiting on.

@@ -55,17 +55,13 @@ impl ScaledClock {
         if !(rate > 0.0 && rate <= 100_000.0) {
             return Err(ScaleError(rate));
         }
-        let ahead_s = anchor
-            .machine
-            .map_or(0.0, |at| machine_now().ms_since(at) as f64 / 1000.0);
-        Ok(Self {
-            scale: Some(Scale {
-                epoch: anchor.epoch,
-                began: monotonic_now(),
-                ahead_s,
-                rate,
-            }),
-        })
+        let ahead_s = anchor.machine.map_or(0.0, |at| machine_now().ms_since(at) as f64 / 1000.0);
+        Ok(Self { scale: Some(Scale { epoch: anchor.epoch, began: monotonic_now(), ahead_s, rate }) })
+    }
+
+    /// Whether it is another clock than the machine's.
+    pub const fn is_scaled(&self) -> bool {
+        self.scale.is_some()
     }
 
     /// How long to wait on the machine for an instant of this clock; zero where it has come.
@@ -105,16 +101,14 @@ impl ServerClock for ScaledClock {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the real clock's adapter")]
-fn machine_now() -> Timestamp {
+pub(super) fn machine_now() -> Timestamp {
     let before_1970 = |e: std::time::SystemTimeError| -(e.duration().as_millis() as i64);
-    let ms = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or_else(before_1970, |since| since.as_millis() as i64);
+    let ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or_else(before_1970, |since| since.as_millis() as i64);
     Timestamp::from_epoch_ms(ms)
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the real clock's adapter")]
-fn monotonic_now() -> Instant {
+pub(super) fn monotonic_now() -> Instant {
     Instant::now()
 }
 
@@ -127,11 +121,7 @@ mod tests {
     }
 
     fn block_on<F: Future>(work: F) -> F::Output {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("runtime")
-            .block_on(work)
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime").block_on(work)
     }
 
     #[test]
@@ -142,42 +132,26 @@ mod tests {
         block_on(clock.sleep_until(epoch.plus_s(60)));
         let took = began.elapsed();
         assert!(clock.now() >= epoch.plus_s(60));
-        assert!(
-            took >= Duration::from_millis(59) && took < Duration::from_secs(5),
-            "{took:?}"
-        );
+        assert!(took >= Duration::from_millis(59) && took < Duration::from_secs(5), "{took:?}");
         block_on(clock.sleep_until(epoch));
     }
 
     #[test]
     fn two_clocks_with_one_anchor_agree_whenever_they_were_made() {
-        let anchor = Anchor {
-            epoch: at("2026-11-20T14:29:00Z"),
-            machine: Some(machine_now().plus_s(-10)),
-        };
+        let anchor = Anchor { epoch: at("2026-11-20T14:29:00Z"), machine: Some(machine_now().plus_s(-10)) };
         let first = ScaledClock::scaled(anchor, 60.0).expect("scale");
         assert!(first.now() >= anchor.epoch.plus_s(600));
         block_on(first.sleep_until(first.now().plus_s(60)));
         let second = ScaledClock::scaled(anchor, 60.0).expect("scale");
         let apart = second.now().ms_since(first.now()).abs();
         // A busy machine may pause this thread between its clocks; made at other times they would be minutes apart.
-        assert!(
-            apart < 20_000,
-            "{apart} ms of scaled time, which is {} ms of real time",
-            apart / 60
-        );
+        assert!(apart < 20_000, "{apart} ms of scaled time, which is {} ms of real time", apart / 60);
     }
 
     #[test]
     fn a_scaled_clock_never_runs_backwards() {
-        let clock = ScaledClock::scaled(
-            Anchor {
-                epoch: at("2026-11-20T14:29:00Z"),
-                machine: None,
-            },
-            7.5,
-        )
-        .expect("scale");
+        let clock =
+            ScaledClock::scaled(Anchor { epoch: at("2026-11-20T14:29:00Z"), machine: None }, 7.5).expect("scale");
         let mut last = clock.now();
         for _ in 0..10_000 {
             let now = clock.now();
@@ -189,10 +163,7 @@ mod tests {
     #[test]
     fn an_impossible_rate_is_refused() {
         for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 100_001.0] {
-            let anchor = Anchor {
-                epoch: Timestamp::default(),
-                machine: None,
-            };
+            let anchor = Anchor { epoch: Timestamp::default(), machine: None };
             assert!(ScaledClock::scaled(anchor, rate).is_err(), "{rate}");
         }
     }

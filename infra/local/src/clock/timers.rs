@@ -26,10 +26,7 @@ impl Timers {
 
     /// Replaces the waker of a timer that waits; false where it has fired.
     pub(super) fn refresh(&mut self, key: TimerKey, waker: &Waker) -> bool {
-        self.waiting
-            .get_mut(&key)
-            .map(|waiting| waiting.clone_from(waker))
-            .is_some()
+        self.waiting.get_mut(&key).map(|waiting| waiting.clone_from(waker)).is_some()
     }
 
     /// Forgets a timer, fired or not.

@@ -61,30 +61,13 @@ struct State {
 impl VirtualClock {
     /// A clock that stands at `epoch`.
     pub fn new(epoch: Timestamp) -> Self {
-        Self::with_patience(
-            epoch,
-            Patience {
-                idle: DEADLOCK_AFTER,
-                active: STUCK_AFTER,
-            },
-        )
+        Self::with_patience(epoch, Patience { idle: DEADLOCK_AFTER, active: STUCK_AFTER })
     }
 
     fn with_patience(epoch: Timestamp, patience: Patience) -> Self {
-        let state = State {
-            now: epoch,
-            timers: Timers::default(),
-            exchanges: BTreeMap::new(),
-            active: 0,
-            begun: 0,
-            steps: 0,
-        };
-        Self {
-            inner: Arc::new(Inner {
-                state: Mutex::new(state),
-                patience,
-            }),
-        }
+        let state =
+            State { now: epoch, timers: Timers::default(), exchanges: BTreeMap::new(), active: 0, begun: 0, steps: 0 };
+        Self { inner: Arc::new(Inner { state: Mutex::new(state), patience }) }
     }
 
     /// Runs `main`, and what it spawns, on a runtime of this clock's own on this thread.
@@ -109,26 +92,17 @@ impl VirtualClock {
         state.active += 1;
         let id = ExchangeId(state.begun);
         state.exchanges.insert(id, false);
-        Exchange {
-            id,
-            clock: self.inner.clone(),
-        }
+        Exchange { id, clock: self.inner.clone() }
     }
 
     fn runtime(&self) -> io::Result<tokio::runtime::Runtime> {
         let inner = self.inner.clone();
         // tokio calls this when no task is runnable, and looks for runnable tasks again before it really parks.
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .on_thread_park(move || inner.advance())
-            .build()
+        tokio::runtime::Builder::new_current_thread().enable_all().on_thread_park(move || inner.advance()).build()
     }
 
     /// Panics with what everybody waits for where nothing happens any more. A real timer, not one of this clock's.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a deadlock of virtual time can only be seen from real time"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a deadlock of virtual time can only be seen from real time")]
     async fn watch(&self) -> std::convert::Infallible {
         let Patience { idle, active } = self.inner.patience;
         let look_again = idle.min(active) / 10;
@@ -137,23 +111,11 @@ impl VirtualClock {
             tokio::time::sleep(look_again).await;
             let (steps, patience, waits) = {
                 let state = self.inner.lock();
-                (
-                    state.steps,
-                    if state.active == 0 { idle } else { active },
-                    state.waits(),
-                )
+                (state.steps, if state.active == 0 { idle } else { active }, state.waits())
             };
-            still = if steps == seen {
-                still + look_again
-            } else {
-                Duration::ZERO
-            };
+            still = if steps == seen { still + look_again } else { Duration::ZERO };
             seen = steps;
-            assert!(
-                still < patience,
-                "deadlock: nothing happened for {} ms of real time: {waits}",
-                still.as_millis()
-            );
+            assert!(still < patience, "deadlock: nothing happened for {} ms of real time: {waits}", still.as_millis());
         }
     }
 }
@@ -161,10 +123,7 @@ impl VirtualClock {
 impl State {
     fn waits(&self) -> String {
         let (timers, exchanges) = (self.timers.len(), self.exchanges.len());
-        format!(
-            "at {}, {timers} timers, {exchanges} exchanges, {} of them active",
-            self.now, self.active
-        )
+        format!("at {}, {timers} timers, {exchanges} exchanges, {} of them active", self.now, self.active)
     }
 }
 
@@ -216,11 +175,7 @@ impl Clock for VirtualClock {
     }
 
     fn sleep_until(&self, at: Timestamp) -> impl Future<Output = ()> + Send {
-        Sleep {
-            clock: self.inner.clone(),
-            at,
-            timer: None,
-        }
+        Sleep { clock: self.inner.clone(), at, timer: None }
     }
 }
 
@@ -296,11 +251,7 @@ mod tests {
     }
 
     fn after(clock: &VirtualClock, ms: i64) -> Sleep {
-        Sleep {
-            clock: clock.inner.clone(),
-            at: epoch().plus_ms(ms),
-            timer: None,
-        }
+        Sleep { clock: clock.inner.clone(), at: epoch().plus_ms(ms), timer: None }
     }
 
     #[test]
@@ -325,10 +276,7 @@ mod tests {
                 }
             })
             .expect("a runtime");
-        assert_eq!(
-            *seen.lock().expect("lock"),
-            [(1, 5), (3, 5), (2, 60_000), (0, 3_600_000)]
-        );
+        assert_eq!(*seen.lock().expect("lock"), [(1, 5), (3, 5), (2, 60_000), (0, 3_600_000)]);
     }
 
     #[test]
@@ -345,13 +293,8 @@ mod tests {
                 }
             }
         };
-        clock
-            .run(async { tokio::join!(work("a"), work("b")) })
-            .expect("a runtime");
-        assert_eq!(
-            *seen.borrow(),
-            [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1), ("b", 2)]
-        );
+        clock.run(async { tokio::join!(work("a"), work("b")) }).expect("a runtime");
+        assert_eq!(*seen.borrow(), [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1), ("b", 2)]);
     }
 
     #[test]
@@ -389,9 +332,7 @@ mod tests {
             .run(async {
                 let sleeper = tokio::spawn(after(&clock, 1_000));
                 let exchange = clock.begin_exchange();
-                tokio::task::spawn_blocking(|| (0..3_000_000_u64).fold(0, u64::wrapping_add))
-                    .await
-                    .expect("work");
+                tokio::task::spawn_blocking(|| (0..3_000_000_u64).fold(0, u64::wrapping_add)).await.expect("work");
                 assert_eq!(clock.now(), epoch(), "an hour of work would have passed unseen");
                 drop(exchange);
                 sleeper.await.expect("a task");
@@ -450,10 +391,7 @@ mod tests {
         expected = "deadlock: nothing happened for 100 ms of real time: at 2026-11-20T14:29:00.000Z, 0 timers"
     )]
     fn where_nothing_can_ever_run_again_it_panics_with_what_there_is() {
-        let patience = Patience {
-            idle: Duration::from_millis(100),
-            active: Duration::from_secs(60),
-        };
+        let patience = Patience { idle: Duration::from_millis(100), active: Duration::from_secs(60) };
         let clock = VirtualClock::with_patience(epoch(), patience);
         clock.run(std::future::pending::<()>()).expect("a runtime");
     }
@@ -461,10 +399,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "1 timers, 1 exchanges, 1 of them active")]
     fn where_an_exchange_never_ends_it_panics_with_what_there_is() {
-        let patience = Patience {
-            idle: Duration::from_secs(60),
-            active: Duration::from_millis(100),
-        };
+        let patience = Patience { idle: Duration::from_secs(60), active: Duration::from_millis(100) };
         let clock = VirtualClock::with_patience(epoch(), patience);
         clock
             .run(async {

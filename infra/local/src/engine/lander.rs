@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mendlake_domain::minute::Timestamp;
-use mendlake_ingest::land::{land, park};
+use mendlake_ingest::land::{land, park, reland};
 use mendlake_ports::clock::Clock;
 use mendlake_ports::error::{PortError, Result};
 use mendlake_ports::stream::{Batch, StreamConsumer};
@@ -19,11 +19,19 @@ const RECORDS: usize = 2_000;
 /// keeps one.
 pub const PARK_AFTER_MS: i64 = 6 * 3_600_000;
 
+/// How often parked batches are landed again, first when the worker starts.
+const RELAND_MS: i64 = 3_600_000;
+
 pub(super) async fn run<P: Station, O: Observer>(shared: Arc<Shared<P, O>>, mut stopping: Stopping) {
     let mut failing = Failing::default();
     let never = Notify::new();
+    let mut reland_at = shared.place.clock().now();
     loop {
         let begun = shared.place.clock().now();
+        if begun >= reland_at {
+            parked(&shared).await;
+            reland_at = begun.plus_ms(RELAND_MS);
+        }
         if let Err(error) = shards(&shared, &mut failing).await {
             shared.failed("land", &error);
         }
@@ -34,6 +42,19 @@ pub(super) async fn run<P: Station, O: Observer>(shared: Arc<Shared<P, O>>, mut 
         // Asked to stop, it lands once more.
         stopping.wait(shared.place.clock(), next, &never).await;
     }
+}
+
+/// Lands what was parked, in case what refused it was mended.
+async fn parked<P: Station, O: Observer>(shared: &Shared<P, O>) {
+    match reland(shared.place.lake(), shared.place.ledger()).await {
+        Ok(reports) => reports.into_iter().for_each(|report| shared.observe(Event::Landed(report))),
+        Err(error) => shared.failed("reland", &error),
+    }
+}
+
+/// Lands what is in the stream now. What fails stays in the stream.
+pub(super) async fn once<P: Station, O: Observer>(shared: &Shared<P, O>) -> Result<()> {
+    shards(shared, &mut Failing::default()).await
 }
 
 /// Since when the batch at the head of each shard has been failing.
@@ -78,11 +99,7 @@ async fn set_aside<P: Station, O: Observer>(
     error: &PortError,
 ) -> Result<bool> {
     let now = shared.place.clock().now();
-    let head = batch
-        .records
-        .first()
-        .map(|record| record.sequence.clone())
-        .unwrap_or_default();
+    let head = batch.records.first().map(|record| record.sequence.clone()).unwrap_or_default();
     let since = match failing.0.get(&batch.shard) {
         Some((failing_head, since)) if *failing_head == head => *since,
         _ => now,
@@ -93,9 +110,6 @@ async fn set_aside<P: Station, O: Observer>(
     }
     park(shared.place.lake(), batch, &error.chain()).await?;
     failing.0.remove(&batch.shard);
-    shared.observe(Event::Parked {
-        shard: batch.shard.clone(),
-        records: batch.records.len(),
-    });
+    shared.observe(Event::Parked { shard: batch.shard.clone(), records: batch.records.len() });
     Ok(true)
 }

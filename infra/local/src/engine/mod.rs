@@ -16,7 +16,7 @@ use mendlake_domain::minute::Timestamp;
 use mendlake_domain::settings::Settings;
 use mendlake_ingest::{CollectReport, LandReport, RequestReport};
 use mendlake_ports::clock::Clock;
-use mendlake_ports::error::{Kind, PortError};
+use mendlake_ports::error::{Kind, PortError, Result};
 use mendlake_ports::place::Place;
 use mendlake_ports::queue::QueueConsumer;
 use mendlake_ports::stream::StreamConsumer;
@@ -94,18 +94,8 @@ impl<P: Station, O: Observer> Engine<P, O> {
     /// An engine at rest.
     pub fn new(place: P, settings: Settings, observer: O) -> Self {
         let (live_sent, tasks_sent) = (Notify::new(), Notify::new());
-        let shared = Shared {
-            place,
-            settings,
-            observer,
-            live_sent,
-            tasks_sent,
-            poll_ms: POLL_MS,
-        };
-        Self {
-            shared: Arc::new(shared),
-            stop: watch::Sender::new(false),
-        }
+        let shared = Shared { place, settings, observer, live_sent, tasks_sent, poll_ms: POLL_MS };
+        Self { shared: Arc::new(shared), stop: watch::Sender::new(false) }
     }
 
     /// Looks for other processes' messages this often: rarely where there is no other process.
@@ -113,9 +103,7 @@ impl<P: Station, O: Observer> Engine<P, O> {
     /// # Panics
     /// Where workers have been started already.
     pub fn polling(mut self, poll_ms: i64) -> Self {
-        Arc::get_mut(&mut self.shared)
-            .expect("no worker has been started")
-            .poll_ms = poll_ms;
+        Arc::get_mut(&mut self.shared).expect("no worker has been started").poll_ms = poll_ms;
         self
     }
 
@@ -166,6 +154,16 @@ impl<P: Station, O: Observer> Engine<P, O> {
         starts.into()
     }
 
+    /// Lands what is in the stream now, without a worker. What fails stays in the stream and is told to the observer.
+    pub async fn land_once(&self) -> Result<()> {
+        lander::once(&self.shared).await
+    }
+
+    /// Works on one visible task of the replay queue, without a worker; tells whether there was one.
+    pub async fn replay_once(&self) -> Result<bool> {
+        replayer::once(&self.shared).await
+    }
+
     /// Asks every worker to finish what it is doing and to end; the lander lands what is in the stream first.
     pub fn stop(&self) {
         self.stop.send_replace(true);
@@ -185,11 +183,7 @@ impl<P: Station, O: Observer> Shared<P, O> {
     }
 
     pub(crate) fn failed(&self, stage: &'static str, error: &PortError) {
-        self.observe(Event::Failed {
-            stage,
-            kind: error.kind,
-            chain: error.chain(),
-        });
+        self.observe(Event::Failed { stage, kind: error.kind, chain: error.chain() });
     }
 }
 

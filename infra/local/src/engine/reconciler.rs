@@ -87,22 +87,14 @@ async fn requested<P: Station, O: Observer>(shared: &Shared<P, O>) {
 
 async fn due<P: Station, O: Observer>(shared: &Shared<P, O>, after: Timestamp) -> Result<(Timestamp, Window)> {
     let overlay = control::overlay(shared.place.lake()).await?;
-    Ok(next_due(
-        &Schedule {
-            calendar: shared.settings.calendar,
-            overlay,
-        },
-        after,
-    ))
+    Ok(next_due(&Schedule { calendar: shared.settings.calendar, overlay }, after))
 }
 
 /// When the next reconciliation after an instant is due, and of which window. Of two in one minute, the wider one.
 pub fn next_due(schedule: &Schedule, after: Timestamp) -> (Timestamp, Window) {
     let first = after.plus_ms(-INTO_MINUTE_MS).minute() + 1;
     let minutes = first.until(first + 61);
-    let due = minutes
-        .filter_map(|minute| Some((minute, window_at(schedule, minute)?)))
-        .next();
+    let due = minutes.filter_map(|minute| Some((minute, window_at(schedule, minute)?))).next();
     let (minute, window) = due.unwrap_or((first + 60, Window::Hourly));
     (minute.start().plus_ms(INTO_MINUTE_MS), window)
 }
@@ -110,11 +102,7 @@ pub fn next_due(schedule: &Schedule, after: Timestamp) -> (Timestamp, Window) {
 fn window_at(schedule: &Schedule, minute: Minute) -> Option<Window> {
     let (hour, of_hour) = MORNING_AT;
     let morning = NaiveTime::from_hms_opt(hour, of_hour, 0).expect("a time of day");
-    if schedule
-        .calendar
-        .at_wall_time(schedule.calendar.day_of(minute), morning)
-        == minute
-    {
+    if schedule.calendar.at_wall_time(schedule.calendar.day_of(minute), morning) == minute {
         return Some(Window::Morning);
     }
     if minute.of_hour() == HOURLY_AT_MIN {
@@ -134,40 +122,22 @@ mod tests {
     use super::*;
 
     fn due(after: &str) -> (String, Window) {
-        let schedule = Schedule {
-            calendar: Calendar::Xnys,
-            overlay: Overlay::default(),
-        };
+        let schedule = Schedule { calendar: Calendar::Xnys, overlay: Overlay::default() };
         let (at, window) = next_due(&schedule, after.parse().expect("an instant"));
         (at.to_string(), window)
     }
 
     #[test]
     fn in_session_it_is_every_five_minutes_and_hourly_at_five_past() {
-        assert_eq!(
-            due("2026-11-20T15:55:10.000Z"),
-            ("2026-11-20T16:00:10.000Z".into(), Window::Near)
-        );
-        assert_eq!(
-            due("2026-11-20T16:00:10.000Z"),
-            ("2026-11-20T16:05:10.000Z".into(), Window::Hourly)
-        );
-        assert_eq!(
-            due("2026-11-20T21:25:10.000Z"),
-            ("2026-11-20T22:05:10.000Z".into(), Window::Hourly)
-        );
+        assert_eq!(due("2026-11-20T15:55:10.000Z"), ("2026-11-20T16:00:10.000Z".into(), Window::Near));
+        assert_eq!(due("2026-11-20T16:00:10.000Z"), ("2026-11-20T16:05:10.000Z".into(), Window::Hourly));
+        assert_eq!(due("2026-11-20T21:25:10.000Z"), ("2026-11-20T22:05:10.000Z".into(), Window::Hourly));
     }
 
     #[test]
     fn at_night_and_on_weekends_it_is_hourly_and_each_morning_before_the_open() {
-        assert_eq!(
-            due("2026-11-22T03:05:10.000Z"),
-            ("2026-11-22T04:05:10.000Z".into(), Window::Hourly)
-        );
-        assert_eq!(
-            due("2026-11-20T12:05:10.000Z"),
-            ("2026-11-20T12:35:10.000Z".into(), Window::Morning)
-        );
+        assert_eq!(due("2026-11-22T03:05:10.000Z"), ("2026-11-22T04:05:10.000Z".into(), Window::Hourly));
+        assert_eq!(due("2026-11-20T12:05:10.000Z"), ("2026-11-20T12:35:10.000Z".into(), Window::Morning));
         assert_eq!(
             due("2026-07-20T11:05:10.000Z"),
             ("2026-07-20T11:35:10.000Z".into(), Window::Morning),

@@ -43,6 +43,17 @@ pub(super) async fn run<P: Station, O: Observer>(shared: Arc<Shared<P, O>>, mut 
     }
 }
 
+/// Works on one visible task; tells whether there was one.
+pub(super) async fn once<P: Station, O: Observer>(shared: &Shared<P, O>) -> Result<bool> {
+    let deliveries = shared.place.replay_queue().receive(1).await?;
+    for delivery in &deliveries {
+        if let Err(error) = work(shared, delivery).await {
+            shared.failed("replay", &error);
+        }
+    }
+    Ok(!deliveries.is_empty())
+}
+
 /// When the next task becomes visible, or when to look for tasks of other processes.
 async fn next_look<P: Station, O: Observer>(shared: &Shared<P, O>) -> Timestamp {
     let poll = shared.place.clock().now().plus_ms(shared.poll_ms);
@@ -67,13 +78,7 @@ async fn work<P: Station, O: Observer>(shared: &Shared<P, O>, delivery: &Deliver
             let input = delivery.body.as_bytes();
             let (origin, id) = ("replay-queue".to_owned(), digest::short(input));
             let (at, reason) = (place.clock().now(), chain(&error));
-            let rejected = Rejected {
-                at,
-                origin,
-                id,
-                reason,
-                input: input.to_vec(),
-            };
+            let rejected = Rejected { at, origin, id, reason, input: input.to_vec() };
             place.lake().quarantine(&rejected).await?;
         }
     }

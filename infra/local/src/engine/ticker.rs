@@ -55,13 +55,8 @@ enum Due {
 /// The next session minute from `next` on, or when to look again where none is near.
 async fn due<P: Station, O: Observer>(shared: &Shared<P, O>, next: Minute) -> Result<Due> {
     let overlay = control::overlay(shared.place.lake()).await?;
-    let schedule = Schedule {
-        calendar: shared.settings.calendar,
-        overlay,
-    };
-    let session = schedule
-        .session_after(next)
-        .map_err(|e| PortError::caused(Kind::Rejected, "find session", e))?;
+    let schedule = Schedule { calendar: shared.settings.calendar, overlay };
+    let session = schedule.session_after(next).map_err(|e| PortError::caused(Kind::Rejected, "find session", e))?;
     let look_again = next + LOOK_AGAIN_MIN;
     Ok(match session.map(|session| session.open.max(next)) {
         Some(minute) if minute <= look_again => Due::Tick(minute),

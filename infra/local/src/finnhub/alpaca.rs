@@ -43,10 +43,7 @@ pub(super) fn answer(market: &Market, now: Timestamp, asked: &Asked, plan: Plan,
         Err(why) => return asked.provider.refusals().malformed(&why),
     };
     if plan == Plan::Free && now.ms_since(range.end) < RECENT_S * 1000 {
-        return Answer::json(
-            403,
-            r#"{"message":"subscription does not permit querying recent SIP data"}"#,
-        );
+        return Answer::json(403, r#"{"message":"subscription does not permit querying recent SIP data"}"#);
     }
     let (page, next) = page(market, now, asked, &range, active);
     Answer::json(200, body(asked, &page, next.as_deref(), active))
@@ -65,11 +62,7 @@ fn range(now: Timestamp, asked: &Asked, plan: Plan) -> Result<Range, String> {
     only("feed", &["sip"], true)?;
     only("adjustment", &["raw"], true)?;
     only("sort", &["asc", "desc"], true)?;
-    let instant = |name: &str| {
-        asked
-            .parameter(name)
-            .map(|text| instant(text).ok_or(format!("invalid {name}: {text}")))
-    };
+    let instant = |name: &str| asked.parameter(name).map(|text| instant(text).ok_or(format!("invalid {name}: {text}")));
     let newest = if plan == Plan::Free { now.plus_s(-RECENT_S) } else { now };
     let end = instant("end").transpose()?.unwrap_or(newest);
     let today = now.date().and_time(NaiveTime::MIN).and_utc().timestamp();
@@ -78,29 +71,16 @@ fn range(now: Timestamp, asked: &Asked, plan: Plan) -> Result<Range, String> {
         return Err("end should not be before start".into());
     }
     let limit = asked.parameter("limit").map_or(Some(USUAL), |text| text.parse().ok());
-    let limit = limit
-        .filter(|limit| (1..=MOST).contains(limit))
-        .ok_or("invalid limit: it is 1 to 10000")?;
+    let limit = limit.filter(|limit| (1..=MOST).contains(limit)).ok_or("invalid limit: it is 1 to 10000")?;
     let token = asked.parameter("page_token").filter(|token| !token.is_empty());
-    let after = token
-        .map(|token| read_token(token).ok_or("invalid page_token"))
-        .transpose()?;
-    Ok(Range {
-        start,
-        end,
-        limit,
-        newest_first: asked.parameter("sort") == Some("desc"),
-        after,
-    })
+    let after = token.map(|token| read_token(token).ok_or("invalid page_token")).transpose()?;
+    Ok(Range { start, end, limit, newest_first: asked.parameter("sort") == Some("desc"), after })
 }
 
 /// RFC 3339, or a date for its midnight in UTC.
 fn instant(text: &str) -> Option<Timestamp> {
-    let date = |text: &str| {
-        text.parse::<NaiveDate>()
-            .ok()
-            .map(|day| day.and_time(NaiveTime::MIN).and_utc().timestamp())
-    };
+    let date =
+        |text: &str| text.parse::<NaiveDate>().ok().map(|day| day.and_time(NaiveTime::MIN).and_utc().timestamp());
     text.parse().ok().or_else(|| date(text).map(Timestamp::from_epoch_s))
 }
 
@@ -147,9 +127,7 @@ fn bars(
     if active.has(What::NoData) || to <= from {
         return Vec::new();
     }
-    let bars = market
-        .candles_lazily(symbol, from, to)
-        .filter_map(|candle| active.candle(candle));
+    let bars = market.candles_lazily(symbol, from, to).filter_map(|candle| active.candle(candle));
     if newest_first {
         let mut all: Vec<Candle> = bars.collect();
         all.reverse();
@@ -175,16 +153,10 @@ fn body(asked: &Asked, page: &Bars, next: Option<&str>, active: &Active<'_>) -> 
     let lists = page.iter().map(|(symbol, bars)| (symbol, list(bars, active)));
     if asked.single {
         let symbol = asked.symbol().unwrap_or_default().replace(['"', '\\'], "");
-        let bars = lists
-            .map(|(_, list)| list)
-            .find(|list| list != "[]")
-            .unwrap_or("null".to_owned());
+        let bars = lists.map(|(_, list)| list).find(|list| list != "[]").unwrap_or("null".to_owned());
         return format!(r#"{{"bars":{bars},"next_page_token":{next},"symbol":"{symbol}"}}"#);
     }
-    let bars: Vec<String> = lists
-        .filter(|(_, list)| list != "[]")
-        .map(|(s, list)| format!("\"{s}\":{list}"))
-        .collect();
+    let bars: Vec<String> = lists.filter(|(_, list)| list != "[]").map(|(s, list)| format!("\"{s}\":{list}")).collect();
     format!(r#"{{"bars":{{{}}},"next_page_token":{next}}}"#, bars.join(","))
 }
 
@@ -194,22 +166,9 @@ fn list(bars: &[Candle], active: &Active<'_>) -> String {
     for (place, bar) in bars.iter().enumerate() {
         let comma = if place == 0 { "" } else { "," };
         let lacks_close = active.has(What::Unequal) && place + 1 == bars.len();
-        let close = if lacks_close {
-            String::new()
-        } else {
-            format!("\"c\":{},", bar.close)
-        };
+        let close = if lacks_close { String::new() } else { format!("\"c\":{},", bar.close) };
         let at = chrono::DateTime::from_timestamp(bar.minute.epoch_s() + shift, 0).unwrap_or_default();
-        let (
-            Candle {
-                open,
-                high,
-                low,
-                volume,
-                ..
-            },
-            t,
-        ) = (bar, at.format("%Y-%m-%dT%H:%M:%SZ"));
+        let (Candle { open, high, low, volume, .. }, t) = (bar, at.format("%Y-%m-%dT%H:%M:%SZ"));
         let average = ((bar.high + bar.low + bar.close) / 3.0 * 10_000.0).round() / 10_000.0;
         let trades = (volume / 100.0).ceil().max(1.0);
         write!(

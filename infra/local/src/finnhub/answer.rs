@@ -61,13 +61,7 @@ impl Answer {
 
     fn of(status: u16, content_type: &str, body: Bytes) -> Self {
         let headers = vec![("content-type", content_type.to_owned())];
-        Self {
-            status,
-            headers,
-            body,
-            delay_ms: 0,
-            ending: Ending::Whole,
-        }
+        Self { status, headers, body, delay_ms: 0, ending: Ending::Whole }
     }
 
     /// With another header.
@@ -80,8 +74,7 @@ impl Answer {
     pub(super) fn dated(mut self, now: Timestamp) -> Self {
         if !self.headers.iter().any(|(name, _)| *name == "date") {
             let date = DateTime::from_timestamp(now.epoch_s(), 0).unwrap_or_default();
-            self.headers
-                .push(("date", date.format("%a, %d %b %Y %H:%M:%S GMT").to_string()));
+            self.headers.push(("date", date.format("%a, %d %b %Y %H:%M:%S GMT").to_string()));
         }
         self
     }
@@ -96,10 +89,7 @@ impl Answer {
 
     /// The value of a header, by lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| *n == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -137,10 +127,7 @@ impl Refusals {
     }
 
     pub(super) fn throttled(self) -> Answer {
-        self.say(
-            (429, "API limit reached. Please try again later. Remaining Limit: 0"),
-            (429, "too many requests."),
-        )
+        self.say((429, "API limit reached. Please try again later. Remaining Limit: 0"), (429, "too many requests."))
     }
 
     pub(super) fn malformed(self, why: &str) -> Answer {

@@ -53,25 +53,13 @@ pub(super) struct Asked {
 impl Asked {
     /// Reads a request; `None` where no vendor has such an endpoint.
     pub(super) fn read(request: &Request) -> Option<Self> {
-        let (path, query) = request
-            .path_and_query
-            .split_once('?')
-            .unwrap_or((&request.path_and_query, ""));
+        let (path, query) = request.path_and_query.split_once('?').unwrap_or((&request.path_and_query, ""));
         let query: Vec<(String, String)> = query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect();
         let parameter = |name: &str| query.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
-        let header = |name: &str| {
-            request
-                .headers
-                .iter()
-                .find(|(n, _)| *n == name)
-                .map(|(_, value)| value.clone())
-        };
+        let header = |name: &str| request.headers.iter().find(|(n, _)| *n == name).map(|(_, value)| value.clone());
         let list = |name: &str| {
             let text = parameter(name).unwrap_or_default();
-            text.split(',')
-                .filter(|symbol| !symbol.is_empty())
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
+            text.split(',').filter(|symbol| !symbol.is_empty()).map(str::to_owned).collect::<Vec<_>>()
         };
         let (endpoint, symbols, single) = match path {
             "/api/v1/quote" => (Endpoint::Quote, parameter("symbol").into_iter().collect(), true),
@@ -81,11 +69,7 @@ impl Asked {
             "/api/v1/stock/symbol" => (Endpoint::Symbol, vec![], true),
             SYMBOL_FILE => (Endpoint::SymbolFile, vec![], true),
             "/v2/stocks/bars" => (Endpoint::Bars, list("symbols"), false),
-            _ => (
-                Endpoint::Bars,
-                vec![decoded(path.strip_prefix("/v2/stocks/")?.strip_suffix("/bars")?)],
-                true,
-            ),
+            _ => (Endpoint::Bars, vec![decoded(path.strip_prefix("/v2/stocks/")?.strip_suffix("/bars")?)], true),
         };
         let in_url = parameter("token").filter(|_| endpoint != Endpoint::Bars);
         let (provider, key) = match endpoint {
@@ -96,16 +80,7 @@ impl Asked {
             _ => (Provider::Finnhub, header("x-finnhub-token").or_else(|| in_url.clone())),
         };
         let (host, key_in_url) = (header("host"), in_url.is_some());
-        Some(Self {
-            provider,
-            endpoint,
-            symbols,
-            single,
-            key,
-            key_in_url,
-            host,
-            query,
-        })
+        Some(Self { provider, endpoint, symbols, single, key, key_in_url, host, query })
     }
 
     /// The symbol, or the first of several.
@@ -115,10 +90,7 @@ impl Asked {
 
     /// The value of a parameter.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -132,9 +104,7 @@ fn decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
     while let Some(byte) = bytes.get(at) {
-        let hex = bytes
-            .get(at + 1..at + 3)
-            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        let hex = bytes.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
         match (byte, hex) {
             (b'%', Some(decoded)) => {
                 out.push(decoded);
@@ -153,14 +123,8 @@ mod tests {
     use super::*;
 
     fn asked(path: &str, headers: &[(&'static str, &str)]) -> Option<Asked> {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| (*name, (*value).to_owned()))
-            .collect();
-        Asked::read(&Request {
-            path_and_query: path.to_owned(),
-            headers,
-        })
+        let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Asked::read(&Request { path_and_query: path.to_owned(), headers })
     }
 
     #[test]
@@ -184,10 +148,7 @@ mod tests {
         let query = asked("/api/v1/quote?symbol=A&token=k", &[]).expect("a request");
         assert_eq!((query.key.as_deref(), query.key_in_url), (Some("k"), true));
         let pair = [("apca-api-key-id", "i"), ("apca-api-secret-key", "s")];
-        assert_eq!(
-            asked("/v2/stocks/A/bars", &pair).expect("a request").key.as_deref(),
-            Some("i:s")
-        );
+        assert_eq!(asked("/v2/stocks/A/bars", &pair).expect("a request").key.as_deref(), Some("i:s"));
         assert_eq!(asked("/v2/stocks/A/bars", &pair[..1]).expect("a request").key, None);
     }
 

@@ -39,10 +39,7 @@ pub struct Calls {
 
 impl Calls {
     pub(super) fn add(&mut self, call: Call) {
-        *self
-            .counts
-            .entry((call.provider, call.endpoint, call.status))
-            .or_default() += 1;
+        *self.counts.entry((call.provider, call.endpoint, call.status)).or_default() += 1;
         if self.kept.len() == KEPT {
             self.kept.pop_front();
         }
@@ -62,12 +59,8 @@ impl Calls {
     /// The most calls of a vendor, of those for which `counted` holds, within any `ms` milliseconds: from one instant to,
     /// not including, `ms` later.
     pub fn most_within(&self, provider: Provider, ms: i64, counted: impl Fn(&Call) -> bool) -> usize {
-        let mut times: Vec<_> = self
-            .kept
-            .iter()
-            .filter(|c| c.provider == provider && counted(c))
-            .map(|c| c.at)
-            .collect();
+        let mut times: Vec<_> =
+            self.kept.iter().filter(|c| c.provider == provider && counted(c)).map(|c| c.at).collect();
         times.sort_unstable();
         let within = |(first, at): (usize, &Timestamp)| times.partition_point(|other| other.ms_since(*at) < ms) - first;
         times.iter().enumerate().map(within).max().unwrap_or(0)
@@ -81,14 +74,7 @@ mod tests {
     #[test]
     fn the_most_within_a_second_looks_at_every_second_not_the_clocks() {
         let mut calls = Calls::default();
-        for (ms, status) in [
-            (0, 200),
-            (600, 200),
-            (900, 429),
-            (1_200, 200),
-            (1_300, 200),
-            (1_600, 200),
-        ] {
+        for (ms, status) in [(0, 200), (600, 200), (900, 429), (1_200, 200), (1_300, 200), (1_600, 200)] {
             calls.add(Call {
                 at: Timestamp::from_epoch_ms(ms),
                 provider: Provider::Finnhub,

@@ -27,16 +27,11 @@ pub(super) fn answer(market: &Market, now: Timestamp, asked: &Asked, late_s: i64
     }
     let out = out_at(now, late_s + active.candles_late_s());
     let to = (Timestamp::from_epoch_s(to).minute() + 1).min(out);
-    let from = Timestamp::from_epoch_s(from)
-        .minute_at_or_after()
-        .max(to + -LONGEST_RANGE_MINUTES);
+    let from = Timestamp::from_epoch_s(from).minute_at_or_after().max(to + -LONGEST_RANGE_MINUTES);
     let candles: Vec<Candle> = if active.has(What::NoData) || to <= from {
         Vec::new()
     } else {
-        market
-            .candles_lazily(symbol, from, to)
-            .filter_map(|candle| active.candle(candle))
-            .collect()
+        market.candles_lazily(symbol, from, to).filter_map(|candle| active.candle(candle)).collect()
     };
     if candles.is_empty() {
         return Answer::json(200, r#"{"s":"no_data"}"#);
@@ -58,9 +53,7 @@ fn body(candles: &[Candle], active: &Active<'_>) -> String {
     list(&mut text, "],\"h\":[", candles, |candle| candle.high);
     list(&mut text, "],\"l\":[", candles, |candle| candle.low);
     list(&mut text, "],\"o\":[", candles, |candle| candle.open);
-    list(&mut text, "],\"s\":\"ok\",\"t\":[", candles, |candle| {
-        candle.minute.epoch_s() + shift
-    });
+    list(&mut text, "],\"s\":\"ok\",\"t\":[", candles, |candle| candle.minute.epoch_s() + shift);
     list(&mut text, "],\"v\":[", candles, |candle| candle.volume);
     text.push_str("]}");
     text

@@ -3,11 +3,7 @@
 /// A number that depends on all of these and on nothing else.
 pub(super) fn drawn(seed: u64, text: &str, numbers: &[u64]) -> u64 {
     let bytes = text.bytes().map(u64::from);
-    numbers
-        .iter()
-        .copied()
-        .chain(bytes)
-        .fold(mixed(seed), |state, word| mixed(state ^ word))
+    numbers.iter().copied().chain(bytes).fold(mixed(seed), |state, word| mixed(state ^ word))
 }
 
 /// Whether what has this probability happens.
@@ -29,11 +25,7 @@ mod tests {
 
     #[test]
     fn chance_is_even_and_keeps_its_probability() {
-        let hits = |probability| {
-            (0..10_000)
-                .filter(|n| happens(probability, drawn(7, "AAPL", &[*n])))
-                .count()
-        };
+        let hits = |probability| (0..10_000).filter(|n| happens(probability, drawn(7, "AAPL", &[*n]))).count();
         assert_eq!((hits(0.0), hits(1.0)), (0, 10_000));
         assert!((2_800..3_200).contains(&hits(0.3)), "{}", hits(0.3));
         assert_ne!(drawn(7, "AAPL", &[1]), drawn(8, "AAPL", &[1]));

@@ -32,11 +32,7 @@ impl<C: Clock> Transport for DirectTransport<C> {
         match answer.ending {
             Ending::Whole => Ok(Response {
                 status: answer.status,
-                headers: answer
-                    .headers
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect(),
+                headers: answer.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
                 body: answer.body.to_vec(),
             }),
             Ending::Truncated(_) => Err(TransportError::Broken("the body ends early".to_owned())),

@@ -30,9 +30,7 @@ pub(super) fn status(calendar: Calendar, now: Timestamp) -> Answer {
             () => None,
         }
     });
-    let holiday = event(calendar, day)
-        .filter(|_| session.is_none())
-        .map_or("null".to_owned(), |e| format!("\"{e}\""));
+    let holiday = event(calendar, day).filter(|_| session.is_none()).map_or("null".to_owned(), |e| format!("\"{e}\""));
     let (open, t) = (part == Some("regular"), now.epoch_s());
     let part = part.map_or("null".to_owned(), |part| format!("\"{part}\""));
     Answer::json(
@@ -52,31 +50,18 @@ pub(super) fn symbol_redirect(seed: u64, now: Timestamp, asked: &Asked) -> Answe
         None => return asked.provider.refusals().malformed("Missing parameter exchange."),
     }
     let expires = now.epoch_s() + SIGNED_FOR_S;
-    let host = asked
-        .host
-        .as_deref()
-        .map(|host| format!("http://{host}"))
-        .unwrap_or_default();
-    let location = format!(
-        "{host}{SYMBOL_FILE}?expires={expires}&signature={}",
-        signature(seed, expires)
-    );
+    let host = asked.host.as_deref().map(|host| format!("http://{host}")).unwrap_or_default();
+    let location = format!("{host}{SYMBOL_FILE}?expires={expires}&signature={}", signature(seed, expires));
     Answer::json(302, "").with("location", location)
 }
 
 /// The directory's file, where the address is signed and not too old.
 pub(super) fn symbol_file(market: &Market, seed: u64, now: Timestamp, asked: &Asked) -> Answer {
-    let expires = asked
-        .parameter("expires")
-        .and_then(|text| text.parse::<i64>().ok())
-        .unwrap_or_default();
+    let expires = asked.parameter("expires").and_then(|text| text.parse::<i64>().ok()).unwrap_or_default();
     let signed = asked.parameter("signature") == Some(signature(seed, expires).as_str());
     if !signed || now.epoch_s() > expires {
         let xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code></Error>";
-        return Answer {
-            headers: vec![("content-type", "application/xml".into())],
-            ..Answer::json(403, xml)
-        };
+        return Answer { headers: vec![("content-type", "application/xml".into())], ..Answer::json(403, xml) };
     }
     let row = |listing: &crate::market::Listing| {
         serde_json::json!({
@@ -85,10 +70,7 @@ pub(super) fn symbol_file(market: &Market, seed: u64, now: Timestamp, asked: &As
             "type": "Common Stock",
         })
     };
-    Answer::json(
-        200,
-        serde_json::Value::Array(market.listings().iter().map(row).collect()).to_string(),
-    )
+    Answer::json(200, serde_json::Value::Array(market.listings().iter().map(row).collect()).to_string())
 }
 
 fn signature(seed: u64, expires: i64) -> String {

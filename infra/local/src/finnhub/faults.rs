@@ -42,16 +42,8 @@ impl Faults {
                 && self.symbol(place as u64, fault, now, asked, market)
                 && self.by_chance(place as u64, fault, now, asked)
         };
-        let faults = self
-            .faults
-            .iter()
-            .enumerate()
-            .filter(|(place, fault)| hits((*place, fault)));
-        Active {
-            faults: faults.map(|(_, fault)| fault).collect(),
-            calendar,
-            now,
-        }
+        let faults = self.faults.iter().enumerate().filter(|(place, fault)| hits((*place, fault)));
+        Active { faults: faults.map(|(_, fault)| fault).collect(), calendar, now }
     }
 
     /// Whether the request's symbol is one of the fault's, or the one drawn this minute.
@@ -61,19 +53,12 @@ impl Faults {
             return fault.symbols.is_empty() || asked.symbols.iter().any(among);
         }
         let all: Vec<&str> = if fault.symbols.is_empty() {
-            market
-                .listings()
-                .iter()
-                .map(|listing| listing.symbol.as_str())
-                .collect()
+            market.listings().iter().map(|listing| listing.symbol.as_str()).collect()
         } else {
             fault.symbols.iter().map(|symbol| symbol.as_str()).collect()
         };
         let chosen = drawn(self.seed, "", &[place, now.minute().index().cast_unsigned()]) % all.len().max(1) as u64;
-        asked
-            .symbols
-            .iter()
-            .any(|symbol| all.get(chosen as usize) == Some(&symbol.as_str()))
+        asked.symbols.iter().any(|symbol| all.get(chosen as usize) == Some(&symbol.as_str()))
     }
 
     fn by_chance(&self, place: u64, fault: &Fault, now: Timestamp, asked: &Asked) -> bool {
@@ -95,13 +80,7 @@ impl Active<'_> {
 
     /// The status of a proxy that answers instead of the vendor.
     pub(super) fn down(&self) -> Option<u16> {
-        self.find(|what| {
-            if let What::Down { status } = what {
-                Some(status)
-            } else {
-                None
-            }
-        })
+        self.find(|what| if let What::Down { status } = what { Some(status) } else { None })
     }
 
     pub(super) fn key_refused(&self) -> bool {
@@ -123,54 +102,35 @@ impl Active<'_> {
 
     /// When the earliest of the freezes began.
     pub(super) fn frozen_at(&self) -> Option<Timestamp> {
-        let frozen = self
-            .faults
-            .iter()
-            .filter(|fault| fault.what == What::Frozen)
-            .filter_map(|fault| fault.from);
-        frozen
-            .map(|from| from.on_day_of(self.calendar, self.now.minute()))
-            .min()
+        let frozen = self.faults.iter().filter(|fault| fault.what == What::Frozen).filter_map(|fault| fault.from);
+        frozen.map(|from| from.on_day_of(self.calendar, self.now.minute())).min()
     }
 
     /// How much later than usual candles are, in seconds.
     pub(super) fn candles_late_s(&self) -> i64 {
         let late = |what| {
-            if let What::CandlesLate { minutes } = what {
-                Some(minutes * 60)
-            } else {
-                None
-            }
+            if let What::CandlesLate { minutes } = what { Some(minutes * 60) } else { None }
         };
-        self.faults
-            .iter()
-            .filter_map(|fault| late(fault.what))
-            .max()
-            .unwrap_or(0)
+        self.faults.iter().filter_map(|fault| late(fault.what)).max().unwrap_or(0)
     }
 
     /// A candle as it is answered: not at all where a hole is, with other prices where they are wrong.
     pub(super) fn candle(&self, candle: Candle) -> Option<Candle> {
-        self.faults
-            .iter()
-            .try_fold(candle, |mut candle, fault| match fault.what {
-                What::Hole {
-                    missing_from,
-                    missing_to,
-                } => {
-                    let (at, day) = (candle.minute.start(), candle.minute);
-                    let from = missing_from.on_day_of(self.calendar, day);
-                    let to = missing_to.on_day_of(self.calendar, day);
-                    (at < from || at >= to).then_some(candle)
+        self.faults.iter().try_fold(candle, |mut candle, fault| match fault.what {
+            What::Hole { missing_from, missing_to } => {
+                let (at, day) = (candle.minute.start(), candle.minute);
+                let from = missing_from.on_day_of(self.calendar, day);
+                let to = missing_to.on_day_of(self.calendar, day);
+                (at < from || at >= to).then_some(candle)
+            }
+            What::WrongPrices { percent } => {
+                for price in [&mut candle.open, &mut candle.high, &mut candle.low, &mut candle.close] {
+                    *price = (*price * (1.0 + percent / 100.0) * 10_000.0).round() / 10_000.0;
                 }
-                What::WrongPrices { percent } => {
-                    for price in [&mut candle.open, &mut candle.high, &mut candle.low, &mut candle.close] {
-                        *price = (*price * (1.0 + percent / 100.0) * 10_000.0).round() / 10_000.0;
-                    }
-                    Some(candle)
-                }
-                _ => Some(candle),
-            })
+                Some(candle)
+            }
+            _ => Some(candle),
+        })
     }
 
     /// Puts delays and broken connections on an answer.

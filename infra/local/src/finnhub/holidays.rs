@@ -19,10 +19,7 @@ pub(super) fn answer(calendar: Calendar, now: Timestamp, known: &[KnownDay]) -> 
     let told_from = NaiveDate::from_ymd_opt(year - YEARS_BACK, 1, 1).unwrap_or(first);
     let told_to = NaiveDate::from_ymd_opt(year + YEARS_AHEAD, 12, 31).unwrap_or(last);
     let (first, last) = (first.max(told_from), last.min(told_to));
-    let known: Vec<&KnownDay> = known
-        .iter()
-        .filter(|day| day.known_from.is_none_or(|from| from <= now))
-        .collect();
+    let known: Vec<&KnownDay> = known.iter().filter(|day| day.known_from.is_none_or(|from| from <= now)).collect();
     let mut rows: Vec<(NaiveDate, String, String)> = days(first, last)
         .filter(|day| known.iter().all(|known| known.on != *day))
         .filter_map(|day| Some((day, event(calendar, day)?.to_owned(), hours(calendar, day))))

@@ -41,24 +41,13 @@ struct Window {
 impl Limits {
     /// Counts a call of an account, unless it is one too many; refused calls are not counted.
     pub(super) fn admit(&mut self, provider: Provider, account: &Account, now: Timestamp) -> Verdict {
-        let opened = || Window {
-            opened_at: now,
-            used: 0,
-            last_second: VecDeque::new(),
-        };
-        let window = self
-            .windows
-            .entry((provider, account.version.clone()))
-            .or_insert_with(opened);
+        let opened = || Window { opened_at: now, used: 0, last_second: VecDeque::new() };
+        let window = self.windows.entry((provider, account.version.clone())).or_insert_with(opened);
         // A clock that was set back opens a new window too: nobody waits for a reset hours ahead.
         if now >= window.reset_at() || now < window.opened_at {
             (window.opened_at, window.used) = (now, 0);
         }
-        while window
-            .last_second
-            .front()
-            .is_some_and(|at| now.ms_since(*at) >= 1000 || *at > now)
-        {
+        while window.last_second.front().is_some_and(|at| now.ms_since(*at) >= 1000 || *at > now) {
             window.last_second.pop_front();
         }
         let in_second = u32::try_from(window.last_second.len()).unwrap_or(u32::MAX);
@@ -78,10 +67,7 @@ impl Window {
     }
 
     fn left(&self, limit: u32) -> Left {
-        Left {
-            remaining: limit.saturating_sub(self.used),
-            reset_at: self.reset_at(),
-        }
+        Left { remaining: limit.saturating_sub(self.used), reset_at: self.reset_at() }
     }
 }
 
@@ -100,10 +86,7 @@ mod tests {
     }
 
     fn admitted(limits: &mut Limits, ms: i64) -> bool {
-        matches!(
-            limits.admit(Provider::Finnhub, &account(), at(ms)),
-            Verdict::Admitted(_)
-        )
+        matches!(limits.admit(Provider::Finnhub, &account(), at(ms)), Verdict::Admitted(_))
     }
 
     #[test]
@@ -111,29 +94,11 @@ mod tests {
         let mut limits = Limits::default();
         let first = limits.admit(Provider::Finnhub, &account(), at(0));
         let reset_at = Timestamp::from_epoch_s(1_619_234_930);
-        assert_eq!(
-            first,
-            Verdict::Admitted(Left {
-                remaining: 59,
-                reset_at
-            })
-        );
+        assert_eq!(first, Verdict::Admitted(Left { remaining: 59, reset_at }));
         let later = limits.admit(Provider::Finnhub, &account(), at(1_700));
-        assert_eq!(
-            later,
-            Verdict::Admitted(Left {
-                remaining: 58,
-                reset_at
-            })
-        );
+        assert_eq!(later, Verdict::Admitted(Left { remaining: 58, reset_at }));
         let next = limits.admit(Provider::Finnhub, &account(), at(90_000));
-        assert_eq!(
-            next,
-            Verdict::Admitted(Left {
-                remaining: 59,
-                reset_at: at(150_000).plus_ms(-400)
-            })
-        );
+        assert_eq!(next, Verdict::Admitted(Left { remaining: 59, reset_at: at(150_000).plus_ms(-400) }));
     }
 
     #[test]
@@ -157,16 +122,10 @@ mod tests {
     fn each_key_has_its_own_window() {
         let mut limits = Limits::default();
         assert!((0..60).all(|call| admitted(&mut limits, call * 100)));
-        let other = Account {
-            version: "second".into(),
-            ..account()
-        };
+        let other = Account { version: "second".into(), ..account() };
         assert!(
             matches!(limits.admit(Provider::Finnhub, &other, at(6_000)), Verdict::Admitted(left) if left.remaining == 59)
         );
-        assert!(matches!(
-            limits.admit(Provider::Alpaca, &account(), at(6_000)),
-            Verdict::Admitted(_)
-        ));
+        assert!(matches!(limits.admit(Provider::Alpaca, &account(), at(6_000)), Verdict::Admitted(_)));
     }
 }

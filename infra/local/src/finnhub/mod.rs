@@ -69,24 +69,12 @@ impl Account {
     /// A Finnhub key with the limits of its plan: 60 a minute free, 300 otherwise, and 30 a second.
     pub fn finnhub(version: &str, key: Key, plan: Plan) -> Self {
         let per_minute = if plan == Plan::Free { 60 } else { 300 };
-        Self {
-            version: version.to_owned(),
-            key,
-            plan,
-            per_minute,
-            per_second: Some(30),
-        }
+        Self { version: version.to_owned(), key, plan, per_minute, per_second: Some(30) }
     }
 
     /// An Alpaca key, `id:secret`, with 200 calls a minute.
     pub fn alpaca(version: &str, key: Key, plan: Plan) -> Self {
-        Self {
-            version: version.to_owned(),
-            key,
-            plan,
-            per_minute: 200,
-            per_second: None,
-        }
+        Self { version: version.to_owned(), key, plan, per_minute: 200, per_second: None }
     }
 }
 
@@ -128,19 +116,11 @@ impl Vendor {
     pub fn new(market: Arc<Market>, terms: Terms) -> Result<Self, ScriptError> {
         terms.script.check()?;
         let closes = terms.script.closes();
-        if let Some(missing) = closes
-            .into_iter()
-            .find(|close| !market.unannounced_closes().contains(close))
-        {
+        if let Some(missing) = closes.into_iter().find(|close| !market.unannounced_closes().contains(close)) {
             return Err(ScriptError::NotClosing(missing));
         }
         let faults = Faults::new(terms.seed, terms.script.faults.clone());
-        Ok(Self {
-            market,
-            terms,
-            faults,
-            state: Mutex::default(),
-        })
+        Ok(Self { market, terms, faults, state: Mutex::default() })
     }
 
     /// The market the vendors look at.
@@ -173,11 +153,7 @@ impl Vendor {
             status: answer.status,
             fault: active.name(),
         };
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .calls
-            .add(call);
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).calls.add(call);
         answer
     }
 
@@ -186,9 +162,7 @@ impl Vendor {
             Provider::Finnhub => &self.terms.finnhub,
             Provider::Alpaca => &self.terms.alpaca,
         };
-        known
-            .iter()
-            .find(|account| asked.key.as_deref() == Some(account.key.expose()))
+        known.iter().find(|account| asked.key.as_deref() == Some(account.key.expose()))
     }
 
     fn decide(&self, now: Timestamp, asked: &Asked, account: Option<&Account>, active: &faults::Active<'_>) -> Answer {
@@ -200,21 +174,13 @@ impl Vendor {
             return Answer::html(status, now);
         }
         let Some(account) = account.filter(|_| !active.key_refused()) else {
-            return if asked.key.is_none() {
-                refusals.no_key()
-            } else {
-                refusals.wrong_key()
-            };
+            return if asked.key.is_none() { refusals.no_key() } else { refusals.wrong_key() };
         };
         if active.throttled() {
             return refusals.throttled();
         }
         let verdict =
-            self.state
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .limits
-                .admit(asked.provider, account, now);
+            self.state.lock().unwrap_or_else(PoisonError::into_inner).limits.admit(asked.provider, account, now);
         let answer = match verdict {
             Verdict::Admitted(_) if active.not_entitled() => refusals.not_entitled(),
             Verdict::Admitted(_) => self.endpoint(now, asked, account.plan, active),

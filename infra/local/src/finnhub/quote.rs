@@ -15,19 +15,13 @@ pub(super) fn answer(market: &Market, now: Timestamp, asked: &Asked, active: &Ac
     let Some(symbol) = asked.symbol().filter(|symbol| !symbol.is_empty()) else {
         return asked.provider.refusals().malformed("Missing parameter symbol.");
     };
-    let standing = market
-        .standing(symbol, seen_at(market, now, active))
-        .filter(|_| !active.has(What::Zeros));
+    let standing = market.standing(symbol, seen_at(market, now, active)).filter(|_| !active.has(What::Zeros));
     Answer::json(
         200,
         match standing {
-            Some(standing) if active.has(What::PartialZeros) => body(Standing {
-                open: 0.0,
-                high: 0.0,
-                low: 0.0,
-                previous_close: None,
-                ..standing
-            }),
+            Some(standing) if active.has(What::PartialZeros) => {
+                body(Standing { open: 0.0, high: 0.0, low: 0.0, previous_close: None, ..standing })
+            }
             Some(standing) => body(standing),
             None => r#"{"c":0,"d":null,"dp":null,"h":0,"l":0,"o":0,"pc":0,"t":0}"#.to_owned(),
         },
@@ -44,24 +38,11 @@ fn seen_at(market: &Market, now: Timestamp, active: &Active<'_>) -> Timestamp {
     active.frozen_at().unwrap_or(now)
 }
 
-fn body(
-    Standing {
-        last,
-        open,
-        high,
-        low,
-        previous_close,
-    }: Standing,
-) -> String {
+fn body(Standing { last, open, high, low, previous_close }: Standing) -> String {
     // Written by hand: whole numbers have no decimal point on this wire.
-    let change = previous_close
-        .filter(|close| *close > 0.0)
-        .map(|close| (last.price - close, close));
+    let change = previous_close.filter(|close| *close > 0.0).map(|close| (last.price - close, close));
     let text = |number: Option<f64>| number.map_or("null".to_owned(), |n| rounded(n).to_string());
-    let (d, dp) = (
-        text(change.map(|(d, _)| d)),
-        text(change.map(|(d, close)| d / close * 100.0)),
-    );
+    let (d, dp) = (text(change.map(|(d, _)| d)), text(change.map(|(d, close)| d / close * 100.0)));
     let (c, pc, t) = (last.price, previous_close.unwrap_or(0.0), last.traded_at.epoch_s());
     format!(r#"{{"c":{c},"d":{d},"dp":{dp},"h":{high},"l":{low},"o":{open},"pc":{pc},"t":{t}}}"#)
 }

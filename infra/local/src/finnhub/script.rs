@@ -186,18 +186,13 @@ fn certain() -> f64 {
 impl Script {
     /// Reads a file: JSON where its name ends in `.json`, else TOML.
     pub fn load(path: &Path) -> Result<Self, ScriptError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ScriptError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ScriptError::Unreadable { path: path.to_owned(), source })?;
         let script: Result<Self, String> = match path.extension().is_some_and(|extension| extension == "json") {
             true => serde_json::from_str(&text).map_err(|error| error.to_string()),
             false => toml::from_str(&text).map_err(|error| error.to_string()),
         };
-        let script = script.map_err(|why| ScriptError::Syntax {
-            path: path.to_owned(),
-            why,
-        })?;
+        let script = script.map_err(|why| ScriptError::Syntax { path: path.to_owned(), why })?;
         script.check()?;
         Ok(script)
     }
@@ -205,9 +200,7 @@ impl Script {
     /// Refuses faults that cannot be, so that none is silently nothing.
     pub(super) fn check(&self) -> Result<(), ScriptError> {
         for (place, fault) in self.faults.iter().enumerate() {
-            fault
-                .check()
-                .map_err(|why| ScriptError::Impossible { number: place + 1, why })?;
+            fault.check().map_err(|why| ScriptError::Impossible { number: place + 1, why })?;
         }
         Ok(())
     }
@@ -216,24 +209,12 @@ impl Script {
 impl Fault {
     /// A fault that is always there, for every symbol and endpoint it can hit.
     pub fn always(what: What) -> Self {
-        Self {
-            what,
-            from: None,
-            to: None,
-            endpoints: vec![],
-            symbols: vec![],
-            probability: 1.0,
-            draw_one: false,
-        }
+        Self { what, from: None, to: None, endpoints: vec![], symbols: vec![], probability: 1.0, draw_one: false }
     }
 
     /// A fault that is there in `[from, to)`.
     pub fn between(what: What, from: When, to: When) -> Self {
-        Self {
-            from: Some(from),
-            to: Some(to),
-            ..Self::always(what)
-        }
+        Self { from: Some(from), to: Some(to), ..Self::always(what) }
     }
 
     fn check(&self) -> Result<(), String> {
@@ -255,10 +236,9 @@ impl Fault {
             What::WrongPrices { percent } if !percent.is_finite() || percent == 0.0 || percent <= -100.0 => {
                 Err(format!("wrong by some per cent above -100: `{percent}`"))
             }
-            What::Hole {
-                missing_from,
-                missing_to,
-            } => ordered("missing_from", Some(missing_from), "missing_to", Some(missing_to)),
+            What::Hole { missing_from, missing_to } => {
+                ordered("missing_from", Some(missing_from), "missing_to", Some(missing_to))
+            }
             What::Frozen if self.from.is_none() => Err("`frozen` needs `from`: quotes stay what they were then".into()),
             What::UnannouncedClose => self.check_close(),
             _ => Ok(()),
@@ -270,10 +250,7 @@ impl Fault {
             Some(When::Instant(at)) if at == at.minute().start() => {}
             _ => return Err("`unannounced_close` needs `from` as an instant on a whole minute".into()),
         }
-        let plain = Self {
-            from: self.from,
-            ..Self::always(self.what)
-        };
+        let plain = Self { from: self.from, ..Self::always(self.what) };
         if *self == plain {
             Ok(())
         } else {
@@ -355,11 +332,7 @@ fn ordered(first: &str, from: Option<When>, last: &str, to: Option<When>) -> Res
         (Some(_), Some(_)) => return Err(format!("`{first}` and `{last}` are both instants or both times of day")),
         _ => true,
     };
-    if ordered {
-        Ok(())
-    } else {
-        Err(format!("`{first}` must be before `{last}`"))
-    }
+    if ordered { Ok(()) } else { Err(format!("`{first}` must be before `{last}`")) }
 }
 
 #[cfg(test)]
@@ -457,16 +430,8 @@ mod tests {
 
     #[test]
     fn the_names_of_faults_are_those_a_script_knows() {
-        let error = load("faults.toml", "[[fault]]\nwhat = \"nothing\"")
-            .expect_err("unknown")
-            .to_string();
-        let known = error
-            .split("expected one of")
-            .nth(1)
-            .expect("the names")
-            .matches('`')
-            .count()
-            / 2;
+        let error = load("faults.toml", "[[fault]]\nwhat = \"nothing\"").expect_err("unknown").to_string();
+        let known = error.split("expected one of").nth(1).expect("the names").matches('`').count() / 2;
         assert_eq!(known, What::NAMES.len(), "{error}");
         for name in What::NAMES {
             assert!(error.contains(&format!("`{name}`")), "{name}: {error}");
@@ -475,19 +440,10 @@ mod tests {
 
     #[test]
     fn an_unknown_word_is_refused_with_its_place() {
-        for text in [
-            "[[fault]]\nwhat = \"resett\"",
-            "[[fault]]\nwhat = \"reset\"\nform = \"10:00\"",
-            "[[faults]]\n",
-        ] {
+        for text in ["[[fault]]\nwhat = \"resett\"", "[[fault]]\nwhat = \"reset\"\nform = \"10:00\"", "[[faults]]\n"] {
             let error = load("faults.toml", text).expect_err(text).to_string();
             assert!(error.contains("faults.toml"), "{error}");
         }
-        assert!(
-            Script::load(Path::new("no/such.toml"))
-                .expect_err("missing")
-                .to_string()
-                .contains("no/such.toml")
-        );
+        assert!(Script::load(Path::new("no/such.toml")).expect_err("missing").to_string().contains("no/such.toml"));
     }
 }

@@ -62,19 +62,12 @@ impl Server {
         if exposure == Exposure::Loopback && !listen.ip().is_loopback() {
             return Err(StartError::Exposed(listen));
         }
-        let failed = |source| StartError::Listen {
-            address: listen,
-            source,
-        };
+        let failed = |source| StartError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (stop, stopped) = watch::channel(false);
         let accepting = tokio::spawn(accept(listener, vendor, clock, stopped));
-        Ok(Self {
-            address,
-            stop,
-            accepting,
-        })
+        Ok(Self { address, stop, accepting })
     }
 
     /// Where it listens.

@@ -25,10 +25,7 @@ fn with(plan: Plan, script: Script) -> Vendor {
     let market = script.closing(GeneratedMarket::new(7, Calendar::Xnys).into());
     let terms = Terms {
         seed: 7,
-        finnhub: vec![
-            Account::finnhub("first", key(KEY), plan),
-            Account::finnhub("second", key("second-key"), plan),
-        ],
+        finnhub: vec![Account::finnhub("first", key(KEY), plan), Account::finnhub("second", key("second-key"), plan)],
         alpaca: vec![Account::alpaca("pair", key("id:secret"), plan)],
         candle_late_s: CANDLE_LATE_S,
         script,
@@ -41,27 +38,12 @@ fn vendor(plan: Plan) -> Vendor {
 }
 
 fn faulty(faults: Vec<Fault>) -> Vendor {
-    with(
-        Plan::Premium,
-        Script {
-            faults,
-            holidays: vec![],
-        },
-    )
+    with(Plan::Premium, Script { faults, holidays: vec![] })
 }
 
 fn ask_with(vendor: &Vendor, now: Timestamp, path: &str, headers: &[(&'static str, &str)]) -> Answer {
-    let headers = headers
-        .iter()
-        .map(|(name, value)| (*name, (*value).to_owned()))
-        .collect();
-    vendor.answer(
-        now,
-        &Request {
-            path_and_query: path.to_owned(),
-            headers,
-        },
-    )
+    let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    vendor.answer(now, &Request { path_and_query: path.to_owned(), headers })
 }
 
 fn ask(vendor: &Vendor, now: Timestamp, path: &str) -> Answer {
@@ -86,20 +68,13 @@ fn quote(vendor: &Vendor, now: Timestamp) -> Value {
 }
 
 fn candle_path(from: Minute, to: Minute) -> String {
-    format!(
-        "/api/v1/stock/candle?symbol=SPY&resolution=1&from={}&to={}",
-        from.epoch_s(),
-        to.epoch_s()
-    )
+    format!("/api/v1/stock/candle?symbol=SPY&resolution=1&from={}&to={}", from.epoch_s(), to.epoch_s())
 }
 
 /// The times of a candle answer.
 fn times(answer: &Answer) -> Vec<i64> {
     let body = read(answer);
-    body["t"]
-        .as_array()
-        .map(|t| t.iter().map(|t| t.as_i64().expect("a time")).collect())
-        .unwrap_or_default()
+    body["t"].as_array().map(|t| t.iter().map(|t| t.as_i64().expect("a time")).collect()).unwrap_or_default()
 }
 
 fn candles(vendor: &Vendor, from: &str, to: &str) -> Vec<Candle> {
@@ -128,25 +103,14 @@ fn a_quote_is_the_last_trade_and_its_day() {
 #[test]
 fn whole_numbers_have_no_decimal_point_as_on_the_real_wire() {
     let vendor = vendor(Plan::Premium);
-    let answer = ask(
-        &vendor,
-        at("21:30:00"),
-        &candle_path(minute("14:30:00"), minute("20:59:00")),
-    );
+    let answer = ask(&vendor, at("21:30:00"), &candle_path(minute("14:30:00"), minute("20:59:00")));
     assert!(!text(&answer).contains(".0,") && !text(&answer).contains(".0]"));
 }
 
 #[test]
 fn an_unknown_symbol_is_zeros_as_recorded() {
-    let answer = ask(
-        &vendor(Plan::Free),
-        at("15:00:00"),
-        "/api/v1/quote?symbol=ZZZNOTASYMBOL",
-    );
-    assert_eq!(
-        (answer.status, text(&answer)),
-        (200, r#"{"c":0,"d":null,"dp":null,"h":0,"l":0,"o":0,"pc":0,"t":0}"#)
-    );
+    let answer = ask(&vendor(Plan::Free), at("15:00:00"), "/api/v1/quote?symbol=ZZZNOTASYMBOL");
+    assert_eq!((answer.status, text(&answer)), (200, r#"{"c":0,"d":null,"dp":null,"h":0,"l":0,"o":0,"pc":0,"t":0}"#));
 }
 
 #[test]
@@ -154,16 +118,10 @@ fn off_hours_a_quote_stays_at_the_sessions_last_trade() {
     let vendor = vendor(Plan::Free);
     let at_close = quote(&vendor, at("20:59:59.999"));
     assert_eq!(quote(&vendor, at("23:30:00")), at_close);
-    assert_eq!(
-        quote(&vendor, "2026-11-22T12:00:00Z".parse().expect("sunday")),
-        at_close
-    );
+    assert_eq!(quote(&vendor, "2026-11-22T12:00:00Z".parse().expect("sunday")), at_close);
     let monday: Timestamp = "2026-11-23T14:29:59Z".parse().expect("monday");
     assert_eq!(quote(&vendor, monday), at_close, "before the open too");
-    assert_eq!(
-        quote(&vendor, monday.plus_s(60))["pc"],
-        json!(candles(&vendor, "14:30:00", "21:00:00")[389].close)
-    );
+    assert_eq!(quote(&vendor, monday.plus_s(60))["pc"], json!(candles(&vendor, "14:30:00", "21:00:00")[389].close));
 }
 
 #[test]
@@ -171,38 +129,22 @@ fn a_missing_and_a_wrong_key_get_the_recorded_words() {
     let vendor = vendor(Plan::Free);
     let path = "/api/v1/quote?symbol=SPY";
     let missing = ask_with(&vendor, at("15:00:00"), path, &[]);
-    assert_eq!(
-        (missing.status, text(&missing)),
-        (401, r#"{"error":"Please use an API key."}"#)
-    );
+    assert_eq!((missing.status, text(&missing)), (401, r#"{"error":"Please use an API key."}"#));
     let wrong = ask_with(&vendor, at("15:00:00"), path, &[("x-finnhub-token", "other")]);
     assert_eq!((wrong.status, text(&wrong)), (401, r#"{"error":"Invalid API key."}"#));
     assert_eq!(wrong.header("x-ratelimit-limit"), None);
     let in_url = ask_with(&vendor, at("15:00:00"), &format!("{path}&token={KEY}"), &[]);
     assert_eq!(in_url.status, 200);
     let calls = vendor.calls();
-    let seen: Vec<_> = calls
-        .iter()
-        .map(|call| (call.account.as_deref(), call.key_in_url, call.status))
-        .collect();
-    assert_eq!(
-        seen,
-        [(None, false, 401), (None, false, 401), (Some("first"), true, 200)]
-    );
+    let seen: Vec<_> = calls.iter().map(|call| (call.account.as_deref(), call.key_in_url, call.status)).collect();
+    assert_eq!(seen, [(None, false, 401), (None, false, 401), (Some("first"), true, 200)]);
 }
 
 #[test]
 fn a_free_key_gets_403_on_candles_and_it_counts_as_a_call() {
     let vendor = vendor(Plan::Free);
-    let answer = ask(
-        &vendor,
-        at("21:30:00"),
-        &candle_path(minute("15:00:00"), minute("15:05:00")),
-    );
-    assert_eq!(
-        (answer.status, text(&answer)),
-        (403, r#"{"error":"You don't have access to this resource."}"#)
-    );
+    let answer = ask(&vendor, at("21:30:00"), &candle_path(minute("15:00:00"), minute("15:05:00")));
+    assert_eq!((answer.status, text(&answer)), (403, r#"{"error":"You don't have access to this resource."}"#));
     assert_eq!(answer.header("x-ratelimit-remaining"), Some("59"));
     assert_eq!(vendor.calls().counts()[&(Provider::Finnhub, Endpoint::Candle, 403)], 1);
 }
@@ -210,24 +152,14 @@ fn a_free_key_gets_403_on_candles_and_it_counts_as_a_call() {
 #[test]
 fn candle_bounds_are_inclusive_on_both_ends() {
     let vendor = vendor(Plan::Premium);
-    let answer = ask(
-        &vendor,
-        at("21:30:00"),
-        &candle_path(minute("15:00:00"), minute("15:10:00")),
-    );
-    let expected: Vec<i64> = minute("15:00:00")
-        .until(minute("15:11:00"))
-        .map(Minute::epoch_s)
-        .collect();
+    let answer = ask(&vendor, at("21:30:00"), &candle_path(minute("15:00:00"), minute("15:10:00")));
+    let expected: Vec<i64> = minute("15:00:00").until(minute("15:11:00")).map(Minute::epoch_s).collect();
     assert_eq!(times(&answer), expected, "11 candles of 10 minutes");
     let body = read(&answer);
     assert_eq!(body["s"], "ok");
     for (place, candle) in candles(&vendor, "15:00:00", "15:11:00").iter().enumerate() {
         let there = [&body["o"], &body["h"], &body["l"], &body["c"], &body["v"]].map(|list| list[place].as_f64());
-        assert_eq!(
-            there,
-            [candle.open, candle.high, candle.low, candle.close, candle.volume].map(Some)
-        );
+        assert_eq!(there, [candle.open, candle.high, candle.low, candle.close, candle.volume].map(Some));
     }
 }
 
@@ -246,11 +178,7 @@ fn a_candle_is_out_twenty_seconds_after_its_minute_and_never_before() {
 #[test]
 fn candles_include_extended_hours_and_unknown_symbols_and_reversed_ranges_have_none() {
     let vendor = vendor(Plan::Premium);
-    let night = times(&ask(
-        &vendor,
-        at("23:59:00"),
-        &candle_path(minute("09:00:00"), minute("14:29:00")),
-    ));
+    let night = times(&ask(&vendor, at("23:59:00"), &candle_path(minute("09:00:00"), minute("14:29:00"))));
     assert!(night.len() > 50);
     for path in [
         candle_path(minute("15:05:00"), minute("15:00:00")),
@@ -263,11 +191,7 @@ fn candles_include_extended_hours_and_unknown_symbols_and_reversed_ranges_have_n
 #[test]
 fn a_long_range_gives_its_newest_month() {
     let vendor = vendor(Plan::Premium);
-    let times = times(&ask(
-        &vendor,
-        at("21:30:00"),
-        &candle_path(Minute::from_index(0), minute("21:00:00")),
-    ));
+    let times = times(&ask(&vendor, at("21:30:00"), &candle_path(Minute::from_index(0), minute("21:00:00"))));
     let first = *times.first().expect("candles");
     let month = minute("21:00:00").epoch_s() - first;
     assert!((29 * 86_400..=31 * 86_400).contains(&month), "{month}");
@@ -283,11 +207,7 @@ fn what_is_missing_or_malformed_is_refused_by_name() {
         "/api/v1/stock/candle?symbol=SPY&resolution=D&from=0&to=1",
     ] {
         let answer = ask(&vendor, at("15:00:00"), path);
-        assert!(
-            answer.status == 422 && text(&answer).contains("error"),
-            "{path}: {}",
-            text(&answer)
-        );
+        assert!(answer.status == 422 && text(&answer).contains("error"), "{path}: {}", text(&answer));
     }
     assert_eq!(ask(&vendor, at("15:00:00"), "/api/v1/news").status, 404);
 }
@@ -298,33 +218,15 @@ fn the_sixty_first_call_of_a_window_is_refused_with_the_recorded_words() {
     for call in 0..60 {
         let answer = ask(&vendor, at("15:00:00").plus_ms(call * 100), "/api/v1/quote?symbol=SPY");
         assert_eq!(answer.status, 200);
-        assert_eq!(
-            answer.header("x-ratelimit-remaining"),
-            Some((59 - call).to_string().as_str())
-        );
+        assert_eq!(answer.header("x-ratelimit-remaining"), Some((59 - call).to_string().as_str()));
     }
     let refused = ask(&vendor, at("15:00:30"), "/api/v1/quote?symbol=SPY");
     assert_eq!(refused.status, 429);
-    assert_eq!(
-        text(&refused),
-        r#"{"error":"API limit reached. Please try again later. Remaining Limit: 0"}"#
-    );
+    assert_eq!(text(&refused), r#"{"error":"API limit reached. Please try again later. Remaining Limit: 0"}"#);
     let headers = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"].map(|name| refused.header(name));
-    assert_eq!(
-        headers,
-        [
-            Some("60"),
-            Some("0"),
-            Some(at("15:01:00").epoch_s().to_string().as_str())
-        ]
-    );
+    assert_eq!(headers, [Some("60"), Some("0"), Some(at("15:01:00").epoch_s().to_string().as_str())]);
     assert_eq!(ask(&vendor, at("15:01:00"), "/api/v1/quote?symbol=SPY").status, 200);
-    assert_eq!(
-        vendor
-            .calls()
-            .most_within(Provider::Finnhub, 60_000, |call| call.status == 200),
-        60
-    );
+    assert_eq!(vendor.calls().most_within(Provider::Finnhub, 60_000, |call| call.status == 200), 60);
 }
 
 #[test]
@@ -338,45 +240,21 @@ fn the_thirty_first_call_of_a_second_is_refused_on_every_plan() {
 #[test]
 fn holidays_are_those_recorded_in_july_2025() {
     let now: Timestamp = "2025-07-21T12:00:00Z".parse().expect("instant");
-    let body = read(&ask(
-        &vendor(Plan::Free),
-        now,
-        "/api/v1/stock/market-holiday?exchange=US",
-    ));
+    let body = read(&ask(&vendor(Plan::Free), now, "/api/v1/stock/market-holiday?exchange=US"));
     let rows = body["data"].as_array().expect("rows");
     assert_eq!(rows.len(), 51, "as many as the real vendor told");
-    assert_eq!(
-        rows[0],
-        json!({"eventName": "Christmas Day", "atDate": "2026-12-25", "tradingHour": ""})
-    );
-    assert_eq!(
-        rows[1],
-        json!({"eventName": "Christmas Day", "atDate": "2026-12-24", "tradingHour": "09:30-13:00"})
-    );
+    assert_eq!(rows[0], json!({"eventName": "Christmas Day", "atDate": "2026-12-25", "tradingHour": ""}));
+    assert_eq!(rows[1], json!({"eventName": "Christmas Day", "atDate": "2026-12-24", "tradingHour": "09:30-13:00"}));
     assert_eq!(rows[50]["atDate"], "2023-01-02");
-    assert_eq!(
-        (&body["exchange"], &body["timezone"]),
-        (&json!("US"), &json!("America/New_York"))
-    );
+    assert_eq!((&body["exchange"], &body["timezone"]), (&json!("US"), &json!("America/New_York")));
 }
 
 #[test]
 fn a_day_the_script_knows_is_told_from_when_it_is_known() {
     let known_from = Some("2026-11-21T12:00:00Z".parse().expect("instant"));
     let (on, hours) = ("2026-11-20".parse().expect("day"), "09:30-13:00".to_owned());
-    let holidays = vec![KnownDay {
-        on,
-        event: "Power failure".into(),
-        hours,
-        known_from,
-    }];
-    let vendor = with(
-        Plan::Free,
-        Script {
-            faults: vec![],
-            holidays,
-        },
-    );
+    let holidays = vec![KnownDay { on, event: "Power failure".into(), hours, known_from }];
+    let vendor = with(Plan::Free, Script { faults: vec![], holidays });
     let told = |now: Timestamp| {
         let body = read(&ask(&vendor, now, "/api/v1/stock/market-holiday?exchange=US"));
         let rows = body["data"].as_array().expect("rows").clone();
@@ -394,31 +272,15 @@ fn a_day_the_script_knows_is_told_from_when_it_is_known() {
 fn the_market_status_follows_the_day() {
     let vendor = vendor(Plan::Premium);
     let status = |now: &str| {
-        let body = read(&ask(
-            &vendor,
-            now.parse().expect("instant"),
-            "/api/v1/stock/market-status?exchange=US",
-        ));
+        let body = read(&ask(&vendor, now.parse().expect("instant"), "/api/v1/stock/market-status?exchange=US"));
         (body["isOpen"].clone(), body["session"].clone(), body["holiday"].clone())
     };
     assert_eq!(status("2026-11-20T08:59:59Z"), (json!(false), json!(null), json!(null)));
-    assert_eq!(
-        status("2026-11-20T09:00:00Z"),
-        (json!(false), json!("pre-market"), json!(null))
-    );
-    assert_eq!(
-        status("2026-11-20T14:30:00Z"),
-        (json!(true), json!("regular"), json!(null))
-    );
-    assert_eq!(
-        status("2026-11-20T21:00:00Z"),
-        (json!(false), json!("post-market"), json!(null))
-    );
+    assert_eq!(status("2026-11-20T09:00:00Z"), (json!(false), json!("pre-market"), json!(null)));
+    assert_eq!(status("2026-11-20T14:30:00Z"), (json!(true), json!("regular"), json!(null)));
+    assert_eq!(status("2026-11-20T21:00:00Z"), (json!(false), json!("post-market"), json!(null)));
     assert_eq!(status("2026-11-21T01:00:00Z"), (json!(false), json!(null), json!(null)));
-    assert_eq!(
-        status("2026-11-26T15:00:00Z"),
-        (json!(false), json!(null), json!("Thanksgiving Day"))
-    );
+    assert_eq!(status("2026-11-26T15:00:00Z"), (json!(false), json!(null), json!("Thanksgiving Day")));
 }
 
 #[test]
@@ -430,33 +292,14 @@ fn the_directory_is_a_signed_file_elsewhere_that_needs_no_key() {
     let location = redirect.header("location").expect("a location").to_owned();
     let path = location.strip_prefix("http://127.0.0.1:9").expect("a whole address");
     let rows = read(&ask_with(&vendor, at("15:00:10"), path, &[]));
-    let symbols: Vec<&str> = rows
-        .as_array()
-        .expect("rows")
-        .iter()
-        .filter_map(|row| row["symbol"].as_str())
-        .collect();
+    let symbols: Vec<&str> = rows.as_array().expect("rows").iter().filter_map(|row| row["symbol"].as_str()).collect();
     assert!(symbols.contains(&"SPY") && symbols.len() == vendor.market().listings().len());
-    assert_eq!(
-        ask_with(&vendor, at("15:05:01"), path, &[]).status,
-        403,
-        "its signature has expired"
-    );
-    assert_eq!(
-        ask_with(&vendor, at("15:00:10"), &path.replace("signature=", "signature=0"), &[]).status,
-        403
-    );
+    assert_eq!(ask_with(&vendor, at("15:05:01"), path, &[]).status, 403, "its signature has expired");
+    assert_eq!(ask_with(&vendor, at("15:00:10"), &path.replace("signature=", "signature=0"), &[]).status, 403);
     assert!(location.find(KEY).is_none());
     let relative = ask(&vendor, at("15:00:00"), "/api/v1/stock/symbol?exchange=US");
-    assert!(
-        relative
-            .header("location")
-            .is_some_and(|path| path.starts_with("/static/"))
-    );
-    assert_eq!(
-        ask(&vendor, at("15:00:00"), "/api/v1/stock/symbol?exchange=L").status,
-        403
-    );
+    assert!(relative.header("location").is_some_and(|path| path.starts_with("/static/")));
+    assert_eq!(ask(&vendor, at("15:00:00"), "/api/v1/stock/symbol?exchange=L").status, 403);
 }
 
 #[test]
@@ -465,17 +308,11 @@ fn alpaca_answers_bars_of_one_symbol_with_inclusive_bounds() {
     let path = "/v2/stocks/SPY/bars?timeframe=1Min&start=2026-11-20T15:00:00Z&end=2026-11-20T15:10:00Z&feed=sip";
     let body = read(&ask_alpaca(&vendor, at("21:30:00"), path));
     let bars = body["bars"].as_array().expect("bars");
-    assert_eq!(
-        (bars.len(), &body["symbol"], &body["next_page_token"]),
-        (11, &json!("SPY"), &json!(null))
-    );
+    assert_eq!((bars.len(), &body["symbol"], &body["next_page_token"]), (11, &json!("SPY"), &json!(null)));
     let truth = candles(&vendor, "15:00:00", "15:01:00")[0];
     assert_eq!(bars[0]["t"], "2026-11-20T15:00:00Z");
     let there = ["o", "h", "l", "c", "v"].map(|name| bars[0][name].as_f64());
-    assert_eq!(
-        there,
-        [truth.open, truth.high, truth.low, truth.close, truth.volume].map(Some)
-    );
+    assert_eq!(there, [truth.open, truth.high, truth.low, truth.close, truth.volume].map(Some));
 }
 
 #[test]
@@ -495,17 +332,10 @@ fn a_free_alpaca_key_gets_nothing_of_the_last_fifteen_minutes() {
     let free = vendor(Plan::Free);
     let recent = ask_alpaca(&free, at("15:24:59.999"), path);
     assert_eq!(recent.status, 403);
-    assert_eq!(
-        text(&recent),
-        r#"{"message":"subscription does not permit querying recent SIP data"}"#
-    );
+    assert_eq!(text(&recent), r#"{"message":"subscription does not permit querying recent SIP data"}"#);
     assert_eq!(ask_alpaca(&free, at("15:25:00"), path).status, 200);
     let paid = read(&ask_alpaca(&vendor(Plan::Premium), at("15:09:01"), path));
-    assert_eq!(
-        paid["bars"]["SPY"].as_array().map(Vec::len),
-        Some(9),
-        "a bar is out a second after its minute"
-    );
+    assert_eq!(paid["bars"]["SPY"].as_array().map(Vec::len), Some(9), "a bar is out a second after its minute");
 }
 
 #[test]
@@ -518,26 +348,17 @@ fn alpacas_pages_hold_together_every_bar_once_symbol_by_symbol() {
         let body = read(&ask_alpaca(&vendor, at("21:30:00"), &path));
         for (symbol, bars) in body["bars"].as_object().expect("bars") {
             let bars = bars.as_array().expect("bars");
-            seen.extend(
-                bars.iter()
-                    .map(|bar| (symbol.clone(), bar["t"].as_str().expect("t").to_owned())),
-            );
+            seen.extend(bars.iter().map(|bar| (symbol.clone(), bar["t"].as_str().expect("t").to_owned())));
         }
         let Some(next) = body["next_page_token"].as_str() else {
             break;
         };
         assert!(page < 50, "the pages never end");
-        token = format!(
-            "&page_token={}",
-            next.replace('|', "%7C").replace(':', "%3A").replace('=', "%3D")
-        );
+        token = format!("&page_token={}", next.replace('|', "%7C").replace(':', "%3A").replace('=', "%3D"));
     }
     let of = |symbol: &str| {
         let candles = vendor.market().candles(symbol, minute("14:30:00"), minute("21:00:00"));
-        candles
-            .into_iter()
-            .map(|c| (symbol.to_owned(), c.minute.to_string()))
-            .collect::<Vec<_>>()
+        candles.into_iter().map(|c| (symbol.to_owned(), c.minute.to_string())).collect::<Vec<_>>()
     };
     assert_eq!(seen, [of("AAPL"), of("DBB"), of("SPY")].concat());
 }
@@ -546,30 +367,15 @@ fn alpacas_pages_hold_together_every_bar_once_symbol_by_symbol() {
 fn alpaca_refuses_a_wrong_key_in_its_own_words_and_has_its_own_limit() {
     let vendor = vendor(Plan::Free);
     let path = "/v2/stocks/SPY/bars?timeframe=1Min&start=2026-11-19&end=2026-11-20";
-    assert_eq!(
-        ask(&vendor, at("21:00:00"), path).status,
-        401,
-        "Finnhub's key is none here"
-    );
+    assert_eq!(ask(&vendor, at("21:00:00"), path).status, 401, "Finnhub's key is none here");
     let wrong = ask_with(&vendor, at("21:00:00"), path, &[PAIR[0], ("apca-api-secret-key", "x")]);
     assert_eq!((wrong.status, text(&wrong)), (403, r#"{"message":"forbidden."}"#));
-    let statuses: Vec<u16> = (0..201)
-        .map(|ms| ask_alpaca(&vendor, at("21:00:00").plus_ms(ms), path).status)
-        .collect();
+    let statuses: Vec<u16> = (0..201).map(|ms| ask_alpaca(&vendor, at("21:00:00").plus_ms(ms), path).status).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 200);
     assert_eq!(statuses[200], 429);
-    for bad in [
-        "timeframe=1Day",
-        "timeframe=1Min&feed=iex",
-        "timeframe=1Min&limit=10001",
-        "timeframe=1Min&start=x",
-    ] {
+    for bad in ["timeframe=1Day", "timeframe=1Min&feed=iex", "timeframe=1Min&limit=10001", "timeframe=1Min&start=x"] {
         let answer = ask_alpaca(&vendor, at("22:00:00"), &format!("/v2/stocks/SPY/bars?{bad}"));
-        assert!(
-            answer.status == 400 && text(&answer).contains("invalid"),
-            "{bad}: {}",
-            text(&answer)
-        );
+        assert!(answer.status == 400 && text(&answer).contains("invalid"), "{bad}: {}", text(&answer));
     }
 }
 
@@ -587,20 +393,10 @@ fn a_fault_is_there_in_its_window_for_its_endpoint_and_symbol_only() {
     let vendor = faulty(vec![fault]);
     let status = |now: &str, path: &str| ask(&vendor, at(now), path).status;
     let spy = "/api/v1/quote?symbol=SPY";
-    assert_eq!(
-        (
-            status("14:59:59.999", spy),
-            status("15:00:00", spy),
-            status("15:21:59", spy)
-        ),
-        (200, 502, 502)
-    );
+    assert_eq!((status("14:59:59.999", spy), status("15:00:00", spy), status("15:21:59", spy)), (200, 502, 502));
     assert_eq!(status("15:22:00", spy), 200);
     assert_eq!(status("15:10:00", "/api/v1/quote?symbol=AAPL"), 200);
-    assert_eq!(
-        status("15:10:01", &candle_path(minute("14:30:00"), minute("14:40:00"))),
-        200
-    );
+    assert_eq!(status("15:10:01", &candle_path(minute("14:30:00"), minute("14:40:00"))), 200);
     let down = ask(&vendor, at("15:10:02"), spy);
     assert!(text(&down).starts_with("<html>") && down.header("content-type") == Some("text/html"));
     assert_eq!(down.header("x-ratelimit-limit"), None, "the proxy knows no limits");
@@ -610,42 +406,24 @@ fn a_fault_is_there_in_its_window_for_its_endpoint_and_symbol_only() {
 #[test]
 fn a_time_of_day_is_every_days() {
     let time = |text: &str| Some(text.parse().expect("a time"));
-    let vendor = faulty(vec![Fault {
-        from: time("10:00"),
-        to: time("10:22"),
-        ..Fault::always(What::Throttled)
-    }]);
+    let vendor = faulty(vec![Fault { from: time("10:00"), to: time("10:22"), ..Fault::always(What::Throttled) }]);
     for (now, status) in [
         ("2026-11-20T15:05:00Z", 429),
         ("2026-11-23T15:05:00Z", 429),
         ("2026-10-29T14:05:00Z", 429),
         ("2026-11-20T15:22:00Z", 200),
     ] {
-        assert_eq!(
-            ask(&vendor, now.parse().expect("instant"), "/api/v1/quote?symbol=SPY").status,
-            status,
-            "{now}"
-        );
+        assert_eq!(ask(&vendor, now.parse().expect("instant"), "/api/v1/quote?symbol=SPY").status, status, "{now}");
     }
 }
 
 #[test]
 fn refusals_can_be_scripted_and_only_what_the_vendor_counts_is_counted() {
-    for (what, status, remaining) in [
-        (What::KeyRefused, 401, None),
-        (What::NotEntitled, 403, Some("299")),
-        (What::Throttled, 429, None),
-    ] {
-        let answer = ask(
-            &faulty(vec![Fault::always(what)]),
-            at("15:00:00"),
-            "/api/v1/quote?symbol=SPY",
-        );
-        assert_eq!(
-            (answer.status, answer.header("x-ratelimit-remaining")),
-            (status, remaining),
-            "{what:?}"
-        );
+    for (what, status, remaining) in
+        [(What::KeyRefused, 401, None), (What::NotEntitled, 403, Some("299")), (What::Throttled, 429, None)]
+    {
+        let answer = ask(&faulty(vec![Fault::always(what)]), at("15:00:00"), "/api/v1/quote?symbol=SPY");
+        assert_eq!((answer.status, answer.header("x-ratelimit-remaining")), (status, remaining), "{what:?}");
     }
 }
 
@@ -655,14 +433,8 @@ fn deliveries_can_be_slow_cut_reset_or_never() {
         let answer = ask(&faulty(faults), at("15:00:00"), "/api/v1/quote?symbol=SPY");
         (answer.delay_ms, answer.ending)
     };
-    assert_eq!(
-        delivered(vec![Fault::always(What::Slow { seconds: 12.5 })]),
-        (12_500, Ending::Whole)
-    );
-    assert_eq!(
-        delivered(vec![Fault::always(What::Truncated { bytes: 9 })]),
-        (0, Ending::Truncated(9))
-    );
+    assert_eq!(delivered(vec![Fault::always(What::Slow { seconds: 12.5 })]), (12_500, Ending::Whole));
+    assert_eq!(delivered(vec![Fault::always(What::Truncated { bytes: 9 })]), (0, Ending::Truncated(9)));
     assert_eq!(delivered(vec![Fault::always(What::Reset)]), (0, Ending::Reset));
     let both = vec![Fault::always(What::Hang), Fault::always(What::Slow { seconds: 1.0 })];
     assert_eq!(delivered(both), (1_000, Ending::Never));
@@ -671,16 +443,10 @@ fn deliveries_can_be_slow_cut_reset_or_never() {
 #[test]
 fn quotes_can_be_zeros_or_have_a_day_of_zeros() {
     let zeros = quote(&faulty(vec![Fault::always(What::Zeros)]), at("15:00:00"));
-    assert_eq!(
-        (&zeros["c"], &zeros["t"], &zeros["d"]),
-        (&json!(0), &json!(0), &json!(null))
-    );
+    assert_eq!((&zeros["c"], &zeros["t"], &zeros["d"]), (&json!(0), &json!(0), &json!(null)));
     let partial = quote(&faulty(vec![Fault::always(What::PartialZeros)]), at("15:00:00"));
     assert!(partial["c"].as_f64() > Some(0.0) && partial["t"].as_i64() > Some(0));
-    assert_eq!(
-        ["h", "l", "o", "pc"].map(|name| partial[name].clone()),
-        [json!(0), json!(0), json!(0), json!(0)]
-    );
+    assert_eq!(["h", "l", "o", "pc"].map(|name| partial[name].clone()), [json!(0), json!(0), json!(0), json!(0)]);
 }
 
 #[test]
@@ -708,21 +474,11 @@ fn candles_can_be_absent_late_holed_or_lies() {
     let honest = read(&ask(&vendor(Plan::Premium), at("15:30:00"), &path));
 
     let late = times(&answer(What::CandlesLate { minutes: 22 }));
-    assert_eq!(
-        late.last(),
-        Some(&minute("15:06:00").epoch_s()),
-        "15:07:00 ends 22 min and 20 s before 15:30:20"
-    );
+    assert_eq!(late.last(), Some(&minute("15:06:00").epoch_s()), "15:07:00 ends 22 min and 20 s before 15:30:20");
 
     let [missing_from, missing_to] = ["10:03", "10:06"].map(|time| time.parse().expect("a time"));
-    let holed = times(&answer(What::Hole {
-        missing_from,
-        missing_to,
-    }));
-    let missing: Vec<i64> = minute("15:03:00")
-        .until(minute("15:06:00"))
-        .map(Minute::epoch_s)
-        .collect();
+    let holed = times(&answer(What::Hole { missing_from, missing_to }));
+    let missing: Vec<i64> = minute("15:03:00").until(minute("15:06:00")).map(Minute::epoch_s).collect();
     assert!(holed.len() == 8 && missing.iter().all(|t| !holed.contains(t)));
 
     let wrong = read(&answer(What::WrongPrices { percent: 10.0 }));
@@ -741,10 +497,7 @@ fn alpacas_bars_can_be_absent_holed_or_lies_too() {
     let answer = |what| read(&ask_alpaca(&faulty(vec![Fault::always(what)]), at("21:00:00"), path));
     assert_eq!(answer(What::NoData)["bars"], json!({}));
     let [missing_from, missing_to] = ["10:03", "10:06"].map(|time| time.parse().expect("a time"));
-    let holed = answer(What::Hole {
-        missing_from,
-        missing_to,
-    });
+    let holed = answer(What::Hole { missing_from, missing_to });
     assert_eq!(holed["bars"]["SPY"].as_array().map(Vec::len), Some(8));
     assert_eq!(answer(What::Unequal)["bars"]["SPY"][10].get("c"), None);
     assert_eq!(answer(What::OffMinute)["bars"]["SPY"][0]["t"], "2026-11-20T15:00:17Z");
@@ -752,19 +505,12 @@ fn alpacas_bars_can_be_absent_holed_or_lies_too() {
 
 #[test]
 fn an_unannounced_close_stops_quotes_and_candles_though_the_status_says_open() {
-    let close = Fault {
-        from: Some(When::Instant(at("18:00:00"))),
-        ..Fault::always(What::UnannouncedClose)
-    };
+    let close = Fault { from: Some(When::Instant(at("18:00:00"))), ..Fault::always(What::UnannouncedClose) };
     let vendor = faulty(vec![close]);
     let late = quote(&vendor, at("20:00:00"));
     assert!(late["t"].as_i64() < Some(minute("18:00:00").epoch_s()));
     assert_eq!(late, quote(&vendor, at("17:59:59.999")));
-    let times = times(&ask(
-        &vendor,
-        at("23:00:00"),
-        &candle_path(minute("17:50:00"), minute("22:00:00")),
-    ));
+    let times = times(&ask(&vendor, at("23:00:00"), &candle_path(minute("17:50:00"), minute("22:00:00"))));
     assert_eq!(times.last(), Some(&minute("17:59:00").epoch_s()));
     let status = read(&ask(&vendor, at("19:00:00"), "/api/v1/stock/market-status?exchange=US"));
     assert_eq!(status["isOpen"], json!(true));
@@ -772,34 +518,17 @@ fn an_unannounced_close_stops_quotes_and_candles_though_the_status_says_open() {
 
 #[test]
 fn a_script_whose_close_the_market_has_not_is_refused() {
-    let close = Fault {
-        from: Some(When::Instant(at("18:00:00"))),
-        ..Fault::always(What::UnannouncedClose)
-    };
+    let close = Fault { from: Some(When::Instant(at("18:00:00"))), ..Fault::always(What::UnannouncedClose) };
     let market: Market = GeneratedMarket::new(7, Calendar::Xnys).into();
-    let script = Script {
-        faults: vec![close],
-        holidays: vec![],
-    };
-    let terms = Terms {
-        seed: 7,
-        finnhub: vec![],
-        alpaca: vec![],
-        candle_late_s: 20,
-        script,
-    };
+    let script = Script { faults: vec![close], holidays: vec![] };
+    let terms = Terms { seed: 7, finnhub: vec![], alpaca: vec![], candle_late_s: 20, script };
     let error = Vendor::new(Arc::new(market), terms).expect_err("refused").to_string();
     assert!(error.contains("2026-11-20T18:00:00Z"), "{error}");
 }
 
 #[test]
 fn chance_depends_on_the_seed_the_request_and_the_instant_and_not_on_the_order() {
-    let fault = || {
-        vec![Fault {
-            probability: 0.3,
-            ..Fault::always(What::Zeros)
-        }]
-    };
+    let fault = || vec![Fault { probability: 0.3, ..Fault::always(What::Zeros) }];
     let hits = |vendor: &Vendor, minutes: &mut dyn Iterator<Item = i64>| {
         let hit = |m: i64| (m, quote(vendor, at("14:30:00").plus_s(60 * m))["c"] == json!(0));
         let mut hits: Vec<_> = minutes.map(hit).collect();
@@ -815,11 +544,7 @@ fn chance_depends_on_the_seed_the_request_and_the_instant_and_not_on_the_order()
 #[test]
 fn one_symbol_is_drawn_each_minute_and_not_always_the_same() {
     let symbols: Vec<_> = ["SPY", "AAPL", "BAC", "IBM"].map(|s| s.parse().expect("symbol")).into();
-    let fault = Fault {
-        draw_one: true,
-        symbols: symbols.clone(),
-        ..Fault::always(What::Zeros)
-    };
+    let fault = Fault { draw_one: true, symbols: symbols.clone(), ..Fault::always(What::Zeros) };
     let vendor = faulty(vec![fault]);
     let mut drawn = std::collections::BTreeMap::<String, usize>::new();
     for m in 0..390 {
@@ -845,10 +570,7 @@ fn each_key_version_is_counted_by_its_name() {
     }
     let calls = vendor.calls();
     let refused = |version: &str| {
-        calls
-            .iter()
-            .filter(|call| call.status == 403 && call.account.as_deref() == Some(version))
-            .count()
+        calls.iter().filter(|call| call.status == 403 && call.account.as_deref() == Some(version)).count()
     };
     assert_eq!((refused("first"), refused("second")), (2, 1));
     assert!(!format!("{vendor:?}").contains(KEY), "no key is printed");
@@ -858,9 +580,6 @@ fn each_key_version_is_counted_by_its_name() {
 fn every_answer_carries_the_vendors_date() {
     let vendor = vendor(Plan::Free);
     for path in ["/api/v1/quote?symbol=SPY", "/nowhere"] {
-        assert_eq!(
-            ask(&vendor, at("15:00:00"), path).header("date"),
-            Some("Fri, 20 Nov 2026 15:00:00 GMT")
-        );
+        assert_eq!(ask(&vendor, at("15:00:00"), path).header("date"), Some("Fri, 20 Nov 2026 15:00:00 GMT"));
     }
 }

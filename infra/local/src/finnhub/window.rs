@@ -29,10 +29,7 @@ impl When {
             Self::Instant(at) => at,
             Self::TimeOfDay(time) => {
                 let whole = time.with_second(0).unwrap_or(time);
-                calendar
-                    .at_wall_time(calendar.day_of(day), whole)
-                    .start()
-                    .plus_s(i64::from(time.second()))
+                calendar.at_wall_time(calendar.day_of(day), whole).start().plus_s(i64::from(time.second()))
             }
         }
     }
@@ -44,8 +41,7 @@ impl FromStr for When {
     fn from_str(text: &str) -> Result<Self, WhenError> {
         let time = |format| NaiveTime::parse_from_str(text, format).ok();
         let time = time("%H:%M").or_else(|| time("%H:%M:%S")).map(Self::TimeOfDay);
-        time.or_else(|| text.parse().ok().map(Self::Instant))
-            .ok_or_else(|| WhenError(text.to_owned()))
+        time.or_else(|| text.parse().ok().map(Self::Instant)).ok_or_else(|| WhenError(text.to_owned()))
     }
 }
 
@@ -77,19 +73,12 @@ mod tests {
     #[test]
     fn a_time_of_day_is_new_yorks_across_its_change_of_clocks() {
         let half_past_ten: When = "10:30".parse().expect("a time");
-        let on = |day: &str| {
-            half_past_ten
-                .on_day_of(Calendar::Xnys, day.parse().expect("a minute"))
-                .to_string()
-        };
+        let on = |day: &str| half_past_ten.on_day_of(Calendar::Xnys, day.parse().expect("a minute")).to_string();
         assert_eq!(on("2026-10-30T15:00:00Z"), "2026-10-30T14:30:00.000Z");
         assert_eq!(on("2026-11-02T15:00:00Z"), "2026-11-02T15:30:00.000Z");
         let seconds: When = "10:30:15".parse().expect("a time");
         let day = "2026-11-02T15:00:00Z".parse().expect("a minute");
-        assert_eq!(
-            seconds.on_day_of(Calendar::Always, day).to_string(),
-            "2026-11-02T10:30:15.000Z"
-        );
+        assert_eq!(seconds.on_day_of(Calendar::Always, day).to_string(), "2026-11-02T10:30:15.000Z");
     }
 
     #[test]

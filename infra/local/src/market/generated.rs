@@ -35,12 +35,7 @@ impl GeneratedMarket {
     /// Symbols of one's own; of two with one name the later stands.
     pub fn with_profiles(seed: u64, calendar: Calendar, profiles: Vec<Profile>) -> Self {
         let by_symbol: std::collections::BTreeMap<_, _> = profiles.into_iter().map(|p| (p.symbol.clone(), p)).collect();
-        Self {
-            seed,
-            calendar,
-            profiles: by_symbol.into_values().collect(),
-            made: Mutex::default(),
-        }
+        Self { seed, calendar, profiles: by_symbol.into_values().collect(), made: Mutex::default() }
     }
 
     pub(super) fn calendar(&self) -> Calendar {
@@ -49,10 +44,7 @@ impl GeneratedMarket {
 
     /// In the order of the profiles: by symbol.
     pub(super) fn listings(&self) -> Vec<Listing> {
-        let listing = |p: &Profile| Listing {
-            symbol: p.symbol.clone(),
-            description: p.description.clone(),
-        };
+        let listing = |p: &Profile| Listing { symbol: p.symbol.clone(), description: p.description.clone() };
         self.profiles.iter().map(listing).collect()
     }
 
@@ -63,11 +55,7 @@ impl GeneratedMarket {
         if made.len() >= KEPT {
             made.clear();
         }
-        Some(
-            made.entry((index, on))
-                .or_insert_with(|| Arc::new(self.make(&self.profiles[index], session)))
-                .clone(),
-        )
+        Some(made.entry((index, on)).or_insert_with(|| Arc::new(self.make(&self.profiles[index], session))).clone())
     }
 
     fn make(&self, profile: &Profile, session: Session) -> Tape {
@@ -75,17 +63,11 @@ impl GeneratedMarket {
         let mut rng = numbers(self.seed, profile.symbol.as_str(), day, Purpose::Day);
         let hours = Hours::draw(&mut rng, profile, session);
         let minutes = self.day(session);
-        let times: Vec<Timestamp> = minutes
-            .0
-            .until(minutes.1)
-            .flat_map(|m| hours.trades(&mut rng, profile, m))
-            .collect();
+        let times: Vec<Timestamp> =
+            minutes.0.until(minutes.1).flat_map(|m| hours.trades(&mut rng, profile, m)).collect();
         let (from, to) = (session.open.start(), session.close.start());
         let length = to.ms_since(from) as f64;
-        let fractions: Vec<f64> = times
-            .iter()
-            .map(|at| (at.ms_since(from) as f64 / length).clamp(0.0, 1.0))
-            .collect();
+        let fractions: Vec<f64> = times.iter().map(|at| (at.ms_since(from) as f64 / length).clamp(0.0, 1.0)).collect();
         let (open, close) = self.ends(profile, session, &mut rng);
         let prices = walk(&mut rng, profile, open, close, &fractions);
         let print = |(traded_at, price)| Print {
@@ -111,10 +93,9 @@ impl GeneratedMarket {
     fn day(&self, session: Session) -> (Minute, Minute) {
         let wall = |hour| NaiveTime::from_hms_opt(hour, 0, 0).expect("a time of day");
         match self.calendar {
-            Calendar::Xnys => (
-                self.calendar.at_wall_time(session.on, wall(4)),
-                self.calendar.at_wall_time(session.on, wall(20)),
-            ),
+            Calendar::Xnys => {
+                (self.calendar.at_wall_time(session.on, wall(4)), self.calendar.at_wall_time(session.on, wall(20)))
+            }
             Calendar::Always => (session.open, session.close),
         }
     }
@@ -131,25 +112,12 @@ struct Hours {
 impl Hours {
     fn draw(rng: &mut impl Rng, profile: &Profile, session: Session) -> Self {
         let absent = fraction(rng) < profile.absent;
-        let late = if fraction(rng) < profile.opens_late {
-            between(rng, 2, 60)
-        } else {
-            0
-        };
-        let silent_for = if fraction(rng) < profile.falls_silent {
-            between(rng, 60, 150)
-        } else {
-            0
-        };
+        let late = if fraction(rng) < profile.opens_late { between(rng, 2, 60) } else { 0 };
+        let silent_for = if fraction(rng) < profile.falls_silent { between(rng, 60, 150) } else { 0 };
         // After the first half hour and over before the last: a session's ends are told by other oddities.
         let latest = (session.close.since(session.open) - 30 - silent_for).max(30);
         let silent_from = session.open + between(rng, 30, latest);
-        Self {
-            session,
-            absent,
-            first: session.open + late,
-            silent: (silent_from, silent_from + silent_for),
-        }
+        Self { session, absent, first: session.open + late, silent: (silent_from, silent_from + silent_for) }
     }
 
     /// The instants of a minute's trades, ascending.
@@ -164,9 +132,7 @@ impl Hours {
         }
         let most = i64::from(if regular { profile.most_trades } else { 3 });
         let count = between(rng, (most / 3).max(1), most);
-        let mut times: Vec<_> = (0..count)
-            .map(|_| minute.start().plus_ms(between(rng, 0, 59_999)))
-            .collect();
+        let mut times: Vec<_> = (0..count).map(|_| minute.start().plus_ms(between(rng, 0, 59_999))).collect();
         times.sort_unstable();
         times
     }
@@ -179,10 +145,7 @@ mod tests {
     use mendlake_domain::candle::Candle;
 
     fn session(on: &str) -> Session {
-        Calendar::Xnys
-            .session_on(on.parse().expect("a day"))
-            .expect("in range")
-            .expect("a session")
+        Calendar::Xnys.session_on(on.parse().expect("a day")).expect("in range").expect("a session")
     }
 
     fn regular(market: &Market, symbol: &str, session: Session) -> Vec<Candle> {
@@ -196,10 +159,8 @@ mod tests {
 
     #[test]
     fn the_same_seed_is_the_same_market_whatever_is_asked_first() {
-        let (one, other): (Market, Market) = (
-            GeneratedMarket::new(5, Calendar::Xnys).into(),
-            GeneratedMarket::new(5, Calendar::Xnys).into(),
-        );
+        let (one, other): (Market, Market) =
+            (GeneratedMarket::new(5, Calendar::Xnys).into(), GeneratedMarket::new(5, Calendar::Xnys).into());
         let (monday, friday) = (session("2026-11-23"), session("2026-11-20"));
         let first = (regular(&one, "AAPL", friday), regular(&one, "DBB", monday));
         let second = (regular(&other, "DBB", monday), regular(&other, "AAPL", friday));
@@ -223,17 +184,11 @@ mod tests {
     fn one_known_day_never_changes() {
         let market: Market = GeneratedMarket::new(1, Calendar::Xnys).into();
         let candles = regular(&market, "BAC", session("2026-11-20"));
-        let digest = candles
-            .iter()
-            .flat_map(|c| [c.open, c.high, c.low, c.close, c.volume])
-            .fold(0_u64, |digest, value| {
+        let digest =
+            candles.iter().flat_map(|c| [c.open, c.high, c.low, c.close, c.volume]).fold(0_u64, |digest, value| {
                 super::super::path::fnv1a(&[digest.to_le_bytes(), value.to_bits().to_le_bytes()].concat())
             });
-        assert_eq!(
-            (candles.len(), digest),
-            (390, KNOWN_DAY),
-            "a changed generator is a changed market: say so"
-        );
+        assert_eq!((candles.len(), digest), (390, KNOWN_DAY), "a changed generator is a changed market: say so");
     }
 
     const KNOWN_DAY: u64 = 16_538_415_784_907_711_628;
@@ -243,10 +198,7 @@ mod tests {
         let market: Market = GeneratedMarket::new(2, Calendar::Xnys).into();
         let share = |symbol: &str| {
             let days = sessions(&market);
-            let candles: usize = days
-                .iter()
-                .map(|session| regular(&market, symbol, *session).len())
-                .sum();
+            let candles: usize = days.iter().map(|session| regular(&market, symbol, *session).len()).sum();
             candles as f64 / days.iter().map(|session| session.len()).sum::<usize>() as f64
         };
         assert_eq!(share("SPY"), 1.0);
@@ -261,22 +213,12 @@ mod tests {
         let day = session("2026-11-20");
         let mut seen = Vec::new();
         for second in 0..600 {
-            seen.extend(
-                market
-                    .last_trade("SPY", day.open.start().plus_s(3600 + second))
-                    .map(|trade| trade.traded_at),
-            );
+            seen.extend(market.last_trade("SPY", day.open.start().plus_s(3600 + second)).map(|trade| trade.traded_at));
         }
         seen.dedup();
         assert!(seen.len() > 250, "{} different last trades in 600 s", seen.len());
-        assert!(
-            market.candles("SPY", day.open + -330, day.open).len() > 50,
-            "before the open"
-        );
-        assert!(
-            market.candles("SPY", day.close, day.close + 240).len() > 50,
-            "after the close"
-        );
+        assert!(market.candles("SPY", day.open + -330, day.open).len() > 50, "before the open");
+        assert!(market.candles("SPY", day.close, day.close + 240).len() > 50, "after the close");
     }
 
     #[test]
@@ -284,22 +226,13 @@ mod tests {
         let market: Market = GeneratedMarket::new(2, Calendar::Xnys).into();
         let days = sessions(&market);
         let first = |symbol: &str, session: &Session| {
-            regular(&market, symbol, *session)
-                .first()
-                .map(|candle| candle.minute.since(session.open))
+            regular(&market, symbol, *session).first().map(|candle| candle.minute.since(session.open))
         };
         let late: Vec<_> = days.iter().filter_map(|day| first("LATE", day)).collect();
         assert!(late.contains(&0) && late.iter().any(|first| *first > 20), "{late:?}");
         let quiet = |symbol: &str, session: &Session| {
-            let minutes: Vec<_> = regular(&market, symbol, *session)
-                .iter()
-                .map(|candle| candle.minute)
-                .collect();
-            minutes
-                .windows(2)
-                .map(|pair| pair[1].since(pair[0]) - 1)
-                .max()
-                .unwrap_or(0)
+            let minutes: Vec<_> = regular(&market, symbol, *session).iter().map(|candle| candle.minute).collect();
+            minutes.windows(2).map(|pair| pair[1].since(pair[0]) - 1).max().unwrap_or(0)
         };
         assert!(days.iter().any(|day| quiet("HUSH", day) >= 60));
         assert!(days.iter().any(|day| quiet("HUSH", day) < 20));
@@ -317,9 +250,7 @@ mod tests {
                 let standing = market.standing(symbol, session.close.start().plus_ms(-1))?;
                 (standing.last.traded_at >= session.open.start()).then_some(standing)
             });
-            let breaks = opens
-                .filter(|s| s.previous_close.is_some_and(|pc| (s.open / pc - 1.0).abs() > 0.25))
-                .count();
+            let breaks = opens.filter(|s| s.previous_close.is_some_and(|pc| (s.open / pc - 1.0).abs() > 0.25)).count();
             assert_eq!(breaks > 3, symbol == "SPLT", "{symbol}: {breaks}");
         }
     }
@@ -327,18 +258,10 @@ mod tests {
     #[test]
     fn a_day_of_the_calendar_always_is_made_too() {
         let market: Market = GeneratedMarket::new(2, Calendar::Always).into();
-        let day = Calendar::Always
-            .session_on("2026-11-22".parse().expect("day"))
-            .expect("in range")
-            .expect("a session");
+        let day =
+            Calendar::Always.session_on("2026-11-22".parse().expect("day")).expect("in range").expect("a session");
         assert_eq!(regular(&market, "SPY", day).len(), 1440);
-        assert!(
-            market
-                .standing("SPY", day.open.start().plus_s(30))
-                .expect("standing")
-                .previous_close
-                .is_some()
-        );
+        assert!(market.standing("SPY", day.open.start().plus_s(30)).expect("standing").previous_close.is_some());
     }
 
     #[test]
@@ -348,10 +271,7 @@ mod tests {
         let distances: Vec<f64> = (day.open + 1)
             .until(day.close)
             .map(|minute| {
-                let sample = market
-                    .last_trade("SPY", minute.start().plus_ms(1_600))
-                    .expect("a trade")
-                    .price;
+                let sample = market.last_trade("SPY", minute.start().plus_ms(1_600)).expect("a trade").price;
                 let close = market.candles("SPY", minute + -1, minute)[0].close;
                 ((sample - close) / close).abs() * 10_000.0
             })

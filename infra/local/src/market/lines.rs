@@ -33,33 +33,17 @@ impl Lines {
         wanted: [&'static str; N],
         ignored: &[&str],
     ) -> Result<(Self, [usize; N]), RecordedError> {
-        let name = path
-            .file_name()
-            .unwrap_or(path.as_os_str())
-            .to_string_lossy()
-            .into_owned();
-        let file = File::open(path).map_err(|source| RecordedError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let file = File::open(path).map_err(|source| RecordedError::Unreadable { path: path.to_owned(), source })?;
         let reader = BufReader::with_capacity(1 << 16, MultiGzDecoder::new(BufReader::new(file)));
-        let mut this = Self {
-            name,
-            reader,
-            line: Vec::new(),
-            number: 0,
-            columns: 0,
-        };
+        let mut this = Self { name, reader, line: Vec::new(), number: 0, columns: 0 };
         if !this.advance()? {
             return Err(this.broken("the file is empty; a header was expected"));
         }
         let header = String::from_utf8_lossy(&this.line).into_owned();
         let names: Vec<&str> = header.split(',').collect();
         let expected = || [&wanted[..], ignored].concat().join(", ");
-        if let Some(unknown) = names
-            .iter()
-            .find(|name| !wanted.contains(name) && !ignored.contains(name))
-        {
+        if let Some(unknown) = names.iter().find(|name| !wanted.contains(name) && !ignored.contains(name)) {
             return Err(this.broken(format!("unknown column `{unknown}`; the columns are {}", expected())));
         }
         let mut places = [0; N];
@@ -82,12 +66,7 @@ impl Lines {
         }
         let mut ends = [0; MOST_COLUMNS];
         let mut fields = 0;
-        let commas = self
-            .line
-            .iter()
-            .enumerate()
-            .filter(|(_, byte)| **byte == b',')
-            .map(|(at, _)| at);
+        let commas = self.line.iter().enumerate().filter(|(_, byte)| **byte == b',').map(|(at, _)| at);
         for end in commas.chain([self.line.len()]) {
             if fields == self.columns {
                 fields += 1;
@@ -104,11 +83,7 @@ impl Lines {
 
     /// An error about the line last read.
     pub(super) fn broken(&self, why: impl Into<String>) -> RecordedError {
-        RecordedError::Broken {
-            file: self.name.clone(),
-            line: self.number,
-            why: why.into(),
-        }
+        RecordedError::Broken { file: self.name.clone(), line: self.number, why: why.into() }
     }
 
     fn text(&self) -> String {
@@ -142,27 +117,19 @@ impl Fields<'_> {
     /// A field as a whole number.
     pub(super) fn whole(&self, place: usize) -> Result<i64, RecordedError> {
         let text = self.text(place)?;
-        text.parse()
-            .map_err(|_| self.line.broken(format!("not a whole number: `{text}`")))
+        text.parse().map_err(|_| self.line.broken(format!("not a whole number: `{text}`")))
     }
 
     /// A field as a number that is not negative.
     pub(super) fn amount(&self, place: usize) -> Result<f64, RecordedError> {
         let text = self.text(place)?;
-        let number = text
-            .parse::<f64>()
-            .ok()
-            .filter(|number| number.is_finite() && *number >= 0.0);
+        let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
         number.ok_or_else(|| self.line.broken(format!("not a number of 0 or more: `{text}`")))
     }
 
     /// A field as a price: a number above 0.
     pub(super) fn price(&self, place: usize) -> Result<f64, RecordedError> {
         let price = self.amount(place)?;
-        if price > 0.0 {
-            Ok(price)
-        } else {
-            Err(self.line.broken("not a price above 0: `0`"))
-        }
+        if price > 0.0 { Ok(price) } else { Err(self.line.broken("not a price above 0: `0`")) }
     }
 }

@@ -75,24 +75,14 @@ enum Data {
 impl From<GeneratedMarket> for Market {
     fn from(market: GeneratedMarket) -> Self {
         let (calendar, listings) = (market.calendar(), market.listings());
-        Self {
-            data: Data::Generated(market),
-            calendar,
-            listings,
-            closes: Vec::new(),
-        }
+        Self { data: Data::Generated(market), calendar, listings, closes: Vec::new() }
     }
 }
 
 impl From<RecordedMarket> for Market {
     fn from(market: RecordedMarket) -> Self {
         let (calendar, listings) = (market.calendar(), market.listings());
-        Self {
-            data: Data::Recorded(market),
-            calendar,
-            listings,
-            closes: Vec::new(),
-        }
+        Self { data: Data::Recorded(market), calendar, listings, closes: Vec::new() }
     }
 }
 
@@ -137,11 +127,7 @@ impl Market {
                 let (known_from, known_to) = self.calendar.range();
                 days(first.max(known_from), last.min(known_to)).filter_map(on).collect()
             }
-            Data::Recorded(market) => market
-                .days()
-                .filter(|day| (first..=last).contains(day))
-                .filter_map(on)
-                .collect(),
+            Data::Recorded(market) => market.days().filter(|day| (first..=last).contains(day)).filter_map(on).collect(),
         }
     }
 
@@ -151,8 +137,7 @@ impl Market {
     /// bar's last millisecond: when it truly traded is not known.
     pub fn last_trade(&self, symbol: &str, at: Timestamp) -> Option<Trade> {
         let index = self.index(symbol)?;
-        self.days_back(at)
-            .find_map(|on| self.tape(index, on)?.last(self.seen_until(on, at)))
+        self.days_back(at).find_map(|on| self.tape(index, on)?.last(self.seen_until(on, at)))
     }
 
     /// The regular session at `at`: the last one of this symbol, up to 14 days back, in which it had traded by then.
@@ -185,9 +170,7 @@ impl Market {
     }
 
     fn index(&self, symbol: &str) -> Option<usize> {
-        self.listings
-            .binary_search_by(|listing| listing.symbol.as_str().cmp(symbol))
-            .ok()
+        self.listings.binary_search_by(|listing| listing.symbol.as_str().cmp(symbol)).ok()
     }
 
     fn tape(&self, index: usize, on: NaiveDate) -> Option<Arc<Tape>> {
@@ -205,17 +188,11 @@ impl Market {
 
     fn close_before(&self, index: usize, on: NaiveDate) -> Option<f64> {
         let before = |back| days_before(on, back);
-        (1..=LOOK_BACK_DAYS)
-            .map(before)
-            .find_map(|on| self.tape(index, on)?.regular_close(self.close_of(on)))
+        (1..=LOOK_BACK_DAYS).map(before).find_map(|on| self.tape(index, on)?.regular_close(self.close_of(on)))
     }
 
     fn close_of(&self, on: NaiveDate) -> Option<Minute> {
-        self.closes
-            .iter()
-            .copied()
-            .filter(|close| self.calendar.day_of(*close) == on)
-            .min()
+        self.closes.iter().copied().filter(|close| self.calendar.day_of(*close) == on).min()
     }
 
     /// The last instant of what can be seen of a day's trading at `at`.
@@ -258,19 +235,9 @@ mod tests {
         let close = minute("2026-11-20T18:00:00Z");
         let shut = market().closing_unannounced(close);
         let monday = minute("2026-11-23T15:00:00Z").start();
-        let last = shut
-            .candles("SPY", minute("2026-11-20T14:30:00Z"), close)
-            .last()
-            .expect("a candle")
-            .close;
-        assert_eq!(
-            shut.standing("SPY", monday).expect("standing").previous_close,
-            Some(last)
-        );
-        assert_ne!(
-            market().standing("SPY", monday).expect("standing").previous_close,
-            Some(last)
-        );
+        let last = shut.candles("SPY", minute("2026-11-20T14:30:00Z"), close).last().expect("a candle").close;
+        assert_eq!(shut.standing("SPY", monday).expect("standing").previous_close, Some(last));
+        assert_ne!(market().standing("SPY", monday).expect("standing").previous_close, Some(last));
     }
 
     #[test]
@@ -281,10 +248,7 @@ mod tests {
         assert_eq!(market.standing("NOPE", noon.start()), None);
         assert_eq!(market.candles("NOPE", noon, noon + 60), []);
         assert_eq!(market.listing("NOPE"), None);
-        assert_eq!(
-            market.listing("SPY").map(|l| l.symbol.to_string()),
-            Some("SPY".to_owned())
-        );
+        assert_eq!(market.listing("SPY").map(|l| l.symbol.to_string()), Some("SPY".to_owned()));
     }
 
     #[test]
@@ -292,10 +256,7 @@ mod tests {
         let market = market();
         let (from, to) = (minute("2026-11-20T15:00:00Z"), minute("2026-11-20T15:30:00Z"));
         let candles = market.candles("SPY", from, to);
-        assert_eq!(
-            candles.iter().map(|c| c.minute).collect::<Vec<_>>(),
-            from.until(to).collect::<Vec<_>>()
-        );
+        assert_eq!(candles.iter().map(|c| c.minute).collect::<Vec<_>>(), from.until(to).collect::<Vec<_>>());
         for candle in candles {
             let last = market.last_trade("SPY", candle.end().plus_ms(-1)).expect("a trade");
             assert_eq!(last.price, candle.close, "{}", candle.minute);

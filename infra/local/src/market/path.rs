@@ -63,10 +63,7 @@ pub(super) fn level(seed: u64, profile: &Profile, on: NaiveDate) -> f64 {
 /// Noise that is new every `2^octave` days and goes evenly from one value to the next.
 fn wave(seed: u64, profile: &Profile, day: i32, octave: u32) -> f64 {
     let length = 1_i32 << octave;
-    let (knot, between) = (
-        day.div_euclid(length),
-        f64::from(day.rem_euclid(length)) / f64::from(length),
-    );
+    let (knot, between) = (day.div_euclid(length), f64::from(day.rem_euclid(length)) / f64::from(length));
     let value = |knot: i32| {
         let place = (i64::from(octave) << 32) | i64::from(knot);
         normal(&mut numbers(seed, profile.symbol.as_str(), place, Purpose::Level))
@@ -108,9 +105,7 @@ fn in_ticks(price: f64, tick: f64, shift: f64) -> f64 {
 
 /// A stable hash of bytes.
 pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

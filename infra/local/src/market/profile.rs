@@ -69,40 +69,17 @@ impl Profile {
         let thin = |text: &str, price, busy| Self::thin(name(text), price, busy);
         vec![
             Self::liquid(name("SPY"), 480.0),
-            Self {
-                daily_move: 0.016,
-                ..Self::liquid(name("AAPL"), 210.0)
-            },
-            Self {
-                daily_move: 0.017,
-                most_trades: 60,
-                ..Self::liquid(name("BAC"), 38.0)
-            },
-            Self {
-                most_trades: 30,
-                ..Self::liquid(name("IBM"), 175.0)
-            },
+            Self { daily_move: 0.016, ..Self::liquid(name("AAPL"), 210.0) },
+            Self { daily_move: 0.017, most_trades: 60, ..Self::liquid(name("BAC"), 38.0) },
+            Self { most_trades: 30, ..Self::liquid(name("IBM"), 175.0) },
             thin("INDA", 52.0, 0.97),
             thin("SHY", 82.0, 0.9),
             thin("FXY", 63.0, 0.23),
             thin("DBB", 18.0, 0.2),
-            Self {
-                opens_late: 0.7,
-                ..thin("LATE", 24.0, 0.6)
-            },
-            Self {
-                falls_silent: 0.6,
-                ..thin("HUSH", 31.0, 0.85)
-            },
-            Self {
-                opens_late: 1.0,
-                breaks: true,
-                ..thin("SPLT", 120.0, 0.7)
-            },
-            Self {
-                absent: 0.5,
-                ..thin("GONE", 9.0, 0.05)
-            },
+            Self { opens_late: 0.7, ..thin("LATE", 24.0, 0.6) },
+            Self { falls_silent: 0.6, ..thin("HUSH", 31.0, 0.85) },
+            Self { opens_late: 1.0, breaks: true, ..thin("SPLT", 120.0, 0.7) },
+            Self { absent: 0.5, ..thin("GONE", 9.0, 0.05) },
         ]
     }
 }

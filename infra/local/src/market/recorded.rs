@@ -106,10 +106,7 @@ impl RecordedMarket {
     }
 
     pub(super) fn listings(&self) -> Vec<Listing> {
-        let listing = |s: &Symbol| Listing {
-            symbol: s.clone(),
-            description: format!("recorded: {s}"),
-        };
+        let listing = |s: &Symbol| Listing { symbol: s.clone(), description: format!("recorded: {s}") };
         self.symbols.iter().map(listing).collect()
     }
 
@@ -125,13 +122,8 @@ impl RecordedMarket {
 
 /// The bars' and the trades' files of a folder, each by name.
 fn files(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), RecordedError> {
-    let unreadable = |source| RecordedError::Unreadable {
-        path: folder.to_owned(),
-        source,
-    };
-    let entries = std::fs::read_dir(folder)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(unreadable)?;
+    let unreadable = |source| RecordedError::Unreadable { path: folder.to_owned(), source };
+    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(unreadable)?;
     let (mut bars, mut trades) = (Vec::new(), Vec::new());
     for path in entries.into_iter().map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -142,9 +134,7 @@ fn files(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), RecordedError> {
         }
     }
     if bars.is_empty() && trades.is_empty() {
-        return Err(RecordedError::NoFiles {
-            path: folder.to_owned(),
-        });
+        return Err(RecordedError::NoFiles { path: folder.to_owned() });
     }
     bars.sort();
     trades.sort();
@@ -171,27 +161,11 @@ struct Loading<'a> {
 impl<'a> Loading<'a> {
     fn new(calendar: Calendar, wanted: &'a Wanted) -> Self {
         let span = (Timestamp::default(), Timestamp::default());
-        Self {
-            calendar,
-            wanted,
-            read: HashMap::new(),
-            symbols: BTreeSet::new(),
-            on: NaiveDate::MIN,
-            span,
-        }
+        Self { calendar, wanted, read: HashMap::new(), symbols: BTreeSet::new(), on: NaiveDate::MIN, span }
     }
 
     fn read_bars(&mut self, path: &Path) -> Result<(), RecordedError> {
-        let columns = [
-            "symbol",
-            "minute_epoch_utc",
-            "open",
-            "high",
-            "low",
-            "close",
-            "volume",
-            "session",
-        ];
+        let columns = ["symbol", "minute_epoch_utc", "open", "high", "low", "close", "volume", "session"];
         let (mut lines, [symbol, minute, open, high, low, close, volume, session]) = Lines::open(path, columns, &[])?;
         let mut names = Names::default();
         while let Some(fields) = lines.next()? {
@@ -205,33 +179,13 @@ impl<'a> Loading<'a> {
                 continue;
             };
             check_session(&fields, session)?;
-            let [open, high, low, close] = [
-                fields.price(open)?,
-                fields.price(high)?,
-                fields.price(low)?,
-                fields.price(close)?,
-            ];
+            let [open, high, low, close] =
+                [fields.price(open)?, fields.price(high)?, fields.price(low)?, fields.price(close)?];
             if high < open.max(close) || low > open.min(close) {
-                return Err(fields
-                    .line
-                    .broken("the high is not the highest or the low not the lowest"));
+                return Err(fields.line.broken("the high is not the highest or the low not the lowest"));
             }
-            let candle = Candle {
-                minute,
-                open,
-                high,
-                low,
-                close,
-                volume: fields.amount(volume)?,
-            };
-            if self
-                .read
-                .entry((name.clone(), on))
-                .or_default()
-                .bars
-                .insert(minute, candle)
-                .is_some()
-            {
+            let candle = Candle { minute, open, high, low, close, volume: fields.amount(volume)? };
+            if self.read.entry((name.clone(), on)).or_default().bars.insert(minute, candle).is_some() {
                 return Err(fields.line.broken(format!("a second bar of `{name}` for {minute}")));
             }
         }
@@ -255,24 +209,11 @@ impl<'a> Loading<'a> {
                 b"1" => true,
                 _ => return Err(fields.line.broken("`bar_eligible` is neither 0 nor 1")),
             };
-            let trade = Trade {
-                price: fields.price(price)?,
-                traded_at,
-            };
-            let print = Print {
-                trade,
-                size: fields.amount(size)?,
-                eligible,
-            };
+            let trade = Trade { price: fields.price(price)?, traded_at };
+            let print = Print { trade, size: fields.amount(size)?, eligible };
             match self.read.get_mut(&(name.clone(), on)) {
                 Some(day) => day.prints.push(print),
-                None => drop(self.read.insert(
-                    (name, on),
-                    Day {
-                        prints: vec![print],
-                        ..Day::default()
-                    },
-                )),
+                None => drop(self.read.insert((name, on), Day { prints: vec![print], ..Day::default() })),
             }
         }
         Ok(())
@@ -283,10 +224,7 @@ impl<'a> Loading<'a> {
         if at < self.span.0 || at >= self.span.1 {
             self.on = self.calendar.day_of(at.minute());
             let midnight = |day| self.calendar.at_wall_time(day, NaiveTime::MIN).start();
-            self.span = (
-                midnight(self.on),
-                midnight(self.on.succ_opt().unwrap_or(NaiveDate::MAX)),
-            );
+            self.span = (midnight(self.on), midnight(self.on.succ_opt().unwrap_or(NaiveDate::MAX)));
         }
         let wanted = |(first, last): (NaiveDate, NaiveDate)| (days_before(first, before)..=last).contains(&self.on);
         self.wanted.days.is_none_or(wanted).then_some(self.on)
@@ -296,25 +234,13 @@ impl<'a> Loading<'a> {
         let has = |symbols: &BTreeSet<Symbol>| symbols.iter().map(Symbol::as_str).collect::<Vec<_>>().join(", ");
         for symbol in self.wanted.symbols.iter().flatten() {
             if !self.symbols.contains(symbol) {
-                return Err(RecordedError::NoSymbol {
-                    symbol: symbol.clone(),
-                    has: has(&self.symbols),
-                });
+                return Err(RecordedError::NoSymbol { symbol: symbol.clone(), has: has(&self.symbols) });
             }
         }
-        let wanted = |symbol: &&Symbol| {
-            self.wanted
-                .symbols
-                .as_ref()
-                .is_none_or(|symbols| symbols.contains(*symbol))
-        };
+        let wanted = |symbol: &&Symbol| self.wanted.symbols.as_ref().is_none_or(|symbols| symbols.contains(*symbol));
         let symbols: Vec<Symbol> = self.symbols.iter().filter(wanted).cloned().collect();
-        let mut market = RecordedMarket {
-            calendar: self.calendar,
-            symbols,
-            tapes: HashMap::new(),
-            days: BTreeSet::new(),
-        };
+        let mut market =
+            RecordedMarket { calendar: self.calendar, symbols, tapes: HashMap::new(), days: BTreeSet::new() };
         for ((symbol, on), day) in self.read {
             let session = self.calendar.session_on(on).ok().flatten();
             let (Some(session), Ok(index)) = (session, market.symbols.binary_search(&symbol)) else {
@@ -329,12 +255,7 @@ impl<'a> Loading<'a> {
         if let Some((first, last)) = self.wanted.days
             && market.days.range(first..=last).next().is_none()
         {
-            let has = market
-                .days
-                .iter()
-                .map(NaiveDate::to_string)
-                .collect::<Vec<_>>()
-                .join(", ");
+            let has = market.days.iter().map(NaiveDate::to_string).collect::<Vec<_>>().join(", ");
             let has = if has.is_empty() { "other days".to_owned() } else { has };
             return Err(RecordedError::NoSession { first, last, has });
         }
@@ -375,16 +296,9 @@ impl Names {
         loading: &mut Loading<'_>,
     ) -> Result<Option<Symbol>, RecordedError> {
         if self.bytes != fields.bytes(place) || self.bytes.is_empty() {
-            let symbol: Symbol = fields
-                .text(place)?
-                .parse()
-                .map_err(|error| fields.line.broken(format!("{error}")))?;
+            let symbol: Symbol = fields.text(place)?.parse().map_err(|error| fields.line.broken(format!("{error}")))?;
             self.bytes = fields.bytes(place).to_owned();
-            let wanted = loading
-                .wanted
-                .symbols
-                .as_ref()
-                .is_none_or(|symbols| symbols.contains(&symbol));
+            let wanted = loading.wanted.symbols.as_ref().is_none_or(|symbols| symbols.contains(&symbol));
             loading.symbols.insert(symbol.clone());
             self.symbol = wanted.then_some(symbol);
         }
@@ -418,9 +332,7 @@ mod tests {
     }
 
     fn refused(files: &[(&str, String)]) -> String {
-        load(&folder(files), &Wanted::default())
-            .expect_err("a refusal")
-            .to_string()
+        load(&folder(files), &Wanted::default()).expect_err("a refusal").to_string()
     }
 
     /// 2013-10-07 13:30Z is 1381152600.
@@ -449,11 +361,7 @@ mod tests {
     #[test]
     fn quotes_come_from_eligible_trades_where_a_session_has_some_else_from_bars() {
         let market = load(&two_symbols(), &Wanted::default()).expect("a market");
-        let price = |symbol, time| {
-            market
-                .standing(symbol, at(time))
-                .map(|s| (s.last.price, s.last.traded_at))
-        };
+        let price = |symbol, time| market.standing(symbol, at(time)).map(|s| (s.last.price, s.last.traded_at));
         assert_eq!(price("T", "13:30:01.499").map(|p| p.0), Some(9.0), "Friday's last");
         assert_eq!(price("T", "13:30:31"), Some((10.0, at("13:30:01.500"))));
         assert_eq!(price("T", "13:31:00"), Some((11.0, at("13:30:59"))));
@@ -476,19 +384,9 @@ mod tests {
     fn only_what_is_wanted_is_loaded_and_the_close_before_it() {
         let day: NaiveDate = "2013-10-07".parse().expect("day");
         let symbols = Some(["T".parse().expect("symbol")].into());
-        let market = load(
-            &two_symbols(),
-            &Wanted {
-                symbols,
-                days: Some((day, day)),
-            },
-        )
-        .expect("a market");
+        let market = load(&two_symbols(), &Wanted { symbols, days: Some((day, day)) }).expect("a market");
         assert_eq!(market.symbols().len(), 1);
-        assert_eq!(
-            market.standing("T", at("13:30:31")).expect("standing").previous_close,
-            Some(9.0)
-        );
+        assert_eq!(market.standing("T", at("13:30:31")).expect("standing").previous_close, Some(9.0));
         assert_eq!(market.sessions(day, day).len(), 1);
         assert_eq!(market.standing("B", at("15:00:00")), None);
     }
@@ -496,30 +394,18 @@ mod tests {
     #[test]
     fn what_is_not_there_is_named_with_what_is() {
         let symbols = Some(["X".parse().expect("symbol")].into());
-        let error = load(&two_symbols(), &Wanted { symbols, days: None })
-            .expect_err("no such symbol")
-            .to_string();
+        let error = load(&two_symbols(), &Wanted { symbols, days: None }).expect_err("no such symbol").to_string();
         assert!(error.contains("`X`") && error.contains("B, T"), "{error}");
         let day: NaiveDate = "2013-10-08".parse().expect("day");
-        let error = load(
-            &two_symbols(),
-            &Wanted {
-                symbols: None,
-                days: Some((day, day)),
-            },
-        )
-        .expect_err("none")
-        .to_string();
+        let error =
+            load(&two_symbols(), &Wanted { symbols: None, days: Some((day, day)) }).expect_err("none").to_string();
         assert!(error.contains("2013-10-08") && error.contains("2013-10-07"), "{error}");
     }
 
     #[test]
     fn a_folder_without_recorded_files_says_what_to_give() {
         let error = refused(&[("readme.csv.gz", String::new())]);
-        assert!(
-            error.contains("bars_*.csv.gz") && error.contains("generated"),
-            "{error}"
-        );
+        assert!(error.contains("bars_*.csv.gz") && error.contains("generated"), "{error}");
         let missing = RecordedMarket::load(Path::new("no/such/folder"), Calendar::Xnys, &Wanted::default());
         assert!(missing.expect_err("missing").to_string().contains("no/such/folder"));
     }
@@ -540,27 +426,18 @@ mod tests {
             ("", "8 columns"),
         ] {
             let error = refused(&[("bars_a.csv.gz", format!("{BARS}T,1380893400,9,9,9,9,1,R\n{line}\n"))]);
-            assert!(
-                error.contains("`bars_a.csv.gz` line 3") && error.contains(says),
-                "{line}: {error}"
-            );
+            assert!(error.contains("`bars_a.csv.gz` line 3") && error.contains(says), "{line}: {error}");
         }
         let twice = "T,1380893400,9,9,9,9,1,R\n".repeat(2);
         assert!(refused(&[("bars_a.csv.gz", format!("{BARS}{twice}"))]).contains("second bar"));
         let error = refused(&[("trades_a.csv.gz", format!("{TRADES}T,1381152601500,10,100,R,0,0,2\n"))]);
-        assert!(
-            error.contains("`trades_a.csv.gz` line 2") && error.contains("bar_eligible"),
-            "{error}"
-        );
+        assert!(error.contains("`trades_a.csv.gz` line 2") && error.contains("bar_eligible"), "{error}");
     }
 
     #[test]
     fn an_unknown_or_missing_column_is_refused_with_those_that_are_known() {
         let error = refused(&[("bars_a.csv.gz", BARS.replace("volume", "vol"))]);
-        assert!(
-            error.contains("`vol`") && error.contains("minute_epoch_utc") && error.contains("line 1"),
-            "{error}"
-        );
+        assert!(error.contains("`vol`") && error.contains("minute_epoch_utc") && error.contains("line 1"), "{error}");
         let error = refused(&[("trades_a.csv.gz", TRADES.replace(",bar_eligible", ""))]);
         assert!(error.contains("no column `bar_eligible`"), "{error}");
     }
@@ -572,16 +449,10 @@ mod tests {
         let bytes = std::fs::read(&path).expect("read");
         std::fs::write(&path, &bytes[..bytes.len() - 12]).expect("write");
         let error = load(&whole, &Wanted::default()).expect_err("cut").to_string();
-        assert!(
-            error.contains("`bars_a.csv.gz`") && error.contains("whole gzip"),
-            "{error}"
-        );
+        assert!(error.contains("`bars_a.csv.gz`") && error.contains("whole gzip"), "{error}");
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the folder of real data is named by the environment, in tests only"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the folder of real data is named by the environment, in tests only")]
     fn real(symbols: &[&str], first: &str, last: &str) -> Option<Market> {
         let Some(folder) = std::env::var_os("MENDLAKE_MARKET") else {
             println!("NOT RUN: MENDLAKE_MARKET is not set");
@@ -590,11 +461,7 @@ mod tests {
         let symbols = Some(symbols.iter().map(|symbol| symbol.parse().expect("symbol")).collect());
         let days = Some((first.parse().expect("day"), last.parse().expect("day")));
         let wanted = Wanted { symbols, days };
-        Some(
-            RecordedMarket::load(Path::new(&folder), Calendar::Xnys, &wanted)
-                .expect("a market")
-                .into(),
-        )
+        Some(RecordedMarket::load(Path::new(&folder), Calendar::Xnys, &wanted).expect("a market").into())
     }
 
     #[test]
@@ -606,17 +473,11 @@ mod tests {
         for (symbol, bars) in [("AIG", 389), ("SPY", 390)] {
             let candles = market.candles(symbol, session.open, session.close);
             assert_eq!(candles.len(), bars, "{symbol}");
-            let same = |c: &&Candle| {
-                market
-                    .last_trade(symbol, c.end().plus_ms(-1))
-                    .is_some_and(|t| t.price == c.close)
-            };
+            let same = |c: &&Candle| market.last_trade(symbol, c.end().plus_ms(-1)).is_some_and(|t| t.price == c.close);
             let same = candles.iter().filter(same).count();
             assert!(same * 1000 >= bars * 995, "{symbol}: {same} of {bars}");
         }
-        let standing = market
-            .standing("SPY", session.close.start().plus_ms(-1))
-            .expect("standing");
+        let standing = market.standing("SPY", session.close.start().plus_ms(-1)).expect("standing");
         assert!(standing.previous_close.is_some(), "Friday's bars are loaded too");
     }
 
@@ -629,16 +490,9 @@ mod tests {
         let session = market.sessions(day, day)[0];
         assert_eq!(session.len(), 210);
         let candles = market.candles("DBB", session.open, session.close);
-        assert!(
-            !candles.is_empty() && candles.len() < session.len() * 2 / 3,
-            "{}",
-            candles.len()
-        );
+        assert!(!candles.is_empty() && candles.len() < session.len() * 2 / 3, "{}", candles.len());
         let first = candles[0];
         let standing = market.standing("DBB", first.end()).expect("standing");
-        assert_eq!(
-            (standing.last.price, standing.last.traded_at),
-            (first.close, first.end().plus_ms(-1))
-        );
+        assert_eq!((standing.last.price, standing.last.traded_at), (first.close, first.end().plus_ms(-1)));
     }
 }

@@ -35,45 +35,24 @@ impl Tape {
     pub(super) fn of_trades(session: &Session, mut prints: Vec<Print>, bars: Option<Vec<Candle>>) -> Self {
         prints.sort_by_key(|print| print.trade.traded_at);
         let candles = bars.unwrap_or_else(|| candles_of(&prints));
-        let trades: Vec<Trade> = prints
-            .iter()
-            .filter(|print| print.eligible)
-            .map(|print| print.trade)
-            .collect();
+        let trades: Vec<Trade> = prints.iter().filter(|print| print.eligible).map(|print| print.trade).collect();
         let regular = between(&trades, session, |trade| trade.traded_at);
         let prices = trades[regular.clone()].iter().map(|trade| trade.price);
         let open = prices.clone().next().unwrap_or_default();
         let extremes = running(prices.map(|price| (price, price)));
         let regular_candles = between(&candles, session, |candle| candle.minute.start());
-        Self {
-            trades,
-            regular,
-            open,
-            extremes,
-            candles,
-            regular_candles,
-        }
+        Self { trades, regular, open, extremes, candles, regular_candles }
     }
 
     /// A day of which only bars are known, ascending: each is seen once it has ended, as one trade in its last
     /// millisecond.
     pub(super) fn of_bars(session: &Session, candles: Vec<Candle>) -> Self {
-        let trade = |bar: &Candle| Trade {
-            price: bar.close,
-            traded_at: bar.end().plus_ms(-1),
-        };
+        let trade = |bar: &Candle| Trade { price: bar.close, traded_at: bar.end().plus_ms(-1) };
         let trades = candles.iter().map(trade).collect();
         let regular = between(&candles, session, |candle| candle.minute.start());
         let open = candles[regular.clone()].first().map(|bar| bar.open).unwrap_or_default();
         let extremes = running(candles[regular.clone()].iter().map(|bar| (bar.high, bar.low)));
-        Self {
-            trades,
-            regular: regular.clone(),
-            open,
-            extremes,
-            candles,
-            regular_candles: regular,
-        }
+        Self { trades, regular: regular.clone(), open, extremes, candles, regular_candles: regular }
     }
 
     /// The last trade at or before `at`.
@@ -88,13 +67,7 @@ impl Tape {
         let newest = seen.checked_sub(1)?;
         let (high, low) = self.extremes[newest];
         let last = self.trades[self.regular.start + newest];
-        Some(Standing {
-            last,
-            open: self.open,
-            high,
-            low,
-            previous_close: None,
-        })
+        Some(Standing { last, open: self.open, high, low, previous_close: None })
     }
 
     /// The candles of `[from, to)`.
@@ -107,10 +80,7 @@ impl Tape {
     /// The close of the last regular candle, of those before `before` where that is given.
     pub(super) fn regular_close(&self, before: Option<Minute>) -> Option<f64> {
         let candles = self.candles[self.regular_candles.clone()].iter().rev();
-        candles
-            .into_iter()
-            .find(|candle| before.is_none_or(|before| candle.minute < before))
-            .map(|candle| candle.close)
+        candles.into_iter().find(|candle| before.is_none_or(|before| candle.minute < before)).map(|candle| candle.close)
     }
 }
 
@@ -135,10 +105,7 @@ fn candles_of(prints: &[Print]) -> Vec<Candle> {
 }
 
 fn candle_of(prints: &[Print]) -> Option<Candle> {
-    let mut prices = prints
-        .iter()
-        .filter(|print| print.eligible)
-        .map(|print| print.trade.price);
+    let mut prices = prints.iter().filter(|print| print.eligible).map(|print| print.trade.price);
     let open = prices.next()?;
     let mut candle = Candle {
         minute: prints.first()?.trade.traded_at.minute(),
@@ -168,11 +135,7 @@ mod tests {
 
     fn print(at: &str, price: f64, eligible: bool) -> Print {
         let traded_at = format!("2026-11-20T{at}Z").parse().expect("an instant");
-        Print {
-            trade: Trade { price, traded_at },
-            size: 100.0,
-            eligible,
-        }
+        Print { trade: Trade { price, traded_at }, size: 100.0, eligible }
     }
 
     fn at(text: &str) -> Timestamp {
@@ -191,14 +154,9 @@ mod tests {
         ];
         let tape = Tape::of_trades(&session(), prints, None);
         let candles = tape.candles(session().open, session().close);
-        let shape: Vec<_> = candles
-            .iter()
-            .map(|c| (c.minute.of_hour(), c.open, c.high, c.low, c.close, c.volume))
-            .collect();
-        assert_eq!(
-            shape,
-            [(30, 10.0, 10.0, 9.0, 9.5, 400.0), (32, 11.0, 11.0, 11.0, 11.0, 100.0)]
-        );
+        let shape: Vec<_> =
+            candles.iter().map(|c| (c.minute.of_hour(), c.open, c.high, c.low, c.close, c.volume)).collect();
+        assert_eq!(shape, [(30, 10.0, 10.0, 9.0, 9.5, 400.0), (32, 11.0, 11.0, 11.0, 11.0, 100.0)]);
     }
 
     #[test]
@@ -214,15 +172,9 @@ mod tests {
         assert_eq!(tape.standing(at("14:30:04.999")), None);
         assert_eq!(tape.last(at("14:30:04.999")).map(|t| t.price), Some(50.0));
         let first = tape.standing(at("14:30:05")).expect("standing");
-        assert_eq!(
-            (first.last.price, first.open, first.high, first.low),
-            (10.0, 10.0, 10.0, 10.0)
-        );
+        assert_eq!((first.last.price, first.open, first.high, first.low), (10.0, 10.0, 10.0, 10.0));
         let evening = tape.standing(at("23:00:00")).expect("standing");
-        assert_eq!(
-            (evening.last.price, evening.open, evening.high, evening.low),
-            (8.0, 10.0, 12.0, 8.0)
-        );
+        assert_eq!((evening.last.price, evening.open, evening.high, evening.low), (8.0, 10.0, 12.0, 8.0));
         assert_eq!(tape.last(at("23:00:00")).map(|t| t.price), Some(70.0));
         assert_eq!(tape.regular_close(None), Some(8.0));
     }
@@ -237,19 +189,10 @@ mod tests {
             close,
             volume: 1.0,
         };
-        let tape = Tape::of_bars(
-            &session(),
-            vec![bar(-1, 3.0), bar(0, 10.0), bar(2, 11.0), bar(390, 44.0)],
-        );
+        let tape = Tape::of_bars(&session(), vec![bar(-1, 3.0), bar(0, 10.0), bar(2, 11.0), bar(390, 44.0)]);
         assert_eq!(tape.standing(at("14:30:59.998")), None);
         let first = tape.standing(at("14:31:00")).expect("standing");
-        assert_eq!(
-            first.last,
-            Trade {
-                price: 10.0,
-                traded_at: at("14:30:59.999")
-            }
-        );
+        assert_eq!(first.last, Trade { price: 10.0, traded_at: at("14:30:59.999") });
         assert_eq!((first.open, first.high, first.low), (9.0, 12.0, 7.0));
         assert_eq!(tape.standing(at("23:00:00")).map(|s| s.last.price), Some(11.0));
         assert_eq!(tape.last(at("23:00:00")).map(|t| t.price), Some(44.0));

@@ -4,12 +4,13 @@
 mod kill;
 pub mod truth;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 use mendlake_adapters::alpaca::AlpacaClient;
-use mendlake_adapters::disk::DiskLake;
+use mendlake_adapters::disk::{DiskLake, Survives};
 use mendlake_adapters::faulty::Faulty;
 use mendlake_adapters::finnhub::FinnhubClient;
 use mendlake_adapters::http::reqwest::ReqwestTransport;
@@ -145,7 +146,7 @@ impl Rehearsal {
         let server = server.map_err(|error| PortError::caused(Kind::Unavailable, "start the simulator", error))?;
         let killer = Killer::new(clock.clone());
         let place = self.place(&clock, &server.base_url(), killer.clone())?;
-        self.watch(&place, &sessions[0]).await?;
+        self.watch(&place, &sessions).await?;
         // Nobody else sends messages: looking for them every two seconds of virtual time would only cost real time.
         let engine = Engine::new(place, self.settings.clone(), observer).polling(LOOK_MS);
         let ends = self.conduct(&clock, &engine, &killer, &sessions).await?;
@@ -180,7 +181,7 @@ impl Rehearsal {
             let limit = mendlake_adapters::alpaca::client::FREE_LIMIT;
             candles.push(Candles::Alpaca(AlpacaClient::new(exchanging(), secrets.clone(), limit)));
         }
-        let lake = DiskLake::create(&self.folder, clock.now())?;
+        let lake = DiskLake::create(&self.folder, clock.now())?.surviving(Survives::ProcessCrash);
         // A rehearsal's process may die, its machine's power may not: nobody's data is at stake, and thousands of
         // syncs would be most of its time.
         let database = Database::open_with(&database_path(&self.folder), Durability::ProcessEnd)?;
@@ -189,21 +190,20 @@ impl Rehearsal {
         LocalPlace::new(database, clock.clone(), Faulty::new(lake, killer), vendors, &fresh_id)
     }
 
-    /// Enters the watchlist.
-    async fn watch(&self, place: &RehearsalPlace, first: &Session) -> Result<()> {
-        let version = Version {
-            v: 1,
-            edit: Edit::Change {
-                from: first.open,
-                add: self.symbols.iter().cloned().collect(),
-                remove: Default::default(),
-            },
-            who: "rehearsal".into(),
-            why: "what is rehearsed".into(),
-            made_at: place.clock().now(),
-        };
-        version.check().map_err(|error| PortError::caused(Kind::Rejected, "enter the watchlist", error))?;
-        control::append(place.lake(), Log::Watchlist, &version).await?;
+    /// Enters the watchlist: the symbols from the first session's open to the last one's close.
+    async fn watch(&self, place: &RehearsalPlace, sessions: &[Session]) -> Result<()> {
+        let (Some(first), Some(last)) = (sessions.first(), sessions.last()) else { return Ok(()) };
+        let all: BTreeSet<Symbol> = self.symbols.iter().cloned().collect();
+        let edits = [
+            Edit::Change { from: first.open, add: all.clone(), remove: BTreeSet::new() },
+            Edit::Change { from: last.close, add: BTreeSet::new(), remove: all },
+        ];
+        for edit in edits {
+            let (who, why) = ("rehearsal".to_owned(), "what is rehearsed".to_owned());
+            let version = Version { v: 1, edit, who, why, made_at: place.clock().now() };
+            version.check().map_err(|error| PortError::caused(Kind::Rejected, "enter the watchlist", error))?;
+            control::append(place.lake(), Log::Watchlist, &version).await?;
+        }
         Ok(())
     }
 
@@ -216,8 +216,7 @@ impl Rehearsal {
         killer: &Killer<VirtualClock>,
         sessions: &[Session],
     ) -> Result<bool> {
-        let mut workers =
-            vec![engine.start_collector(), engine.start_reconciler(), engine.start_replayer()];
+        let mut workers = vec![engine.start_collector(), engine.start_reconciler(), engine.start_replayer()];
         let mut ticker = engine.start_ticker();
         let mut lander = engine.start_lander();
         let mut acts = self.acts().into_iter().peekable();

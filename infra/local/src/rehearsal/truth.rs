@@ -46,24 +46,30 @@ fn judge_quote(market: &Market, session: &Session, row: &Row) -> Judgement {
 
 fn judge_healed(market: &Market, session: &Session, row: &Row) -> Judgement {
     let symbol = row.symbol.as_str();
-    let expected = match row.basis {
-        Basis::Close => market.candles(symbol, session.open, row.minute).last().map(|candle| candle.close),
+    let is = |price: f64| price == row.price.get();
+    let told = match row.basis {
+        Basis::Close => market.candles(symbol, session.open, row.minute).last().is_some_and(|candle| is(candle.close)),
         Basis::Open if row.minute == session.open => {
-            market.candles(symbol, session.open, session.open + 1).first().map(|candle| candle.open)
+            market.candles(symbol, session.open, session.open + 1).first().is_some_and(|candle| is(candle.open))
         }
-        Basis::PreviousClose if market.candles(symbol, session.open, row.minute).is_empty() => {
-            previous_close(market, session, &row.symbol)
+        Basis::PreviousClose => {
+            let untraded = market.candles(symbol, session.open, row.minute).is_empty();
+            untraded && previous_closes(market, session, &row.symbol).any(is)
         }
-        Basis::Quote | Basis::Open | Basis::PreviousClose => None,
+        Basis::Quote | Basis::Open => false,
     };
-    if expected == Some(row.price.get()) { Judgement::True } else { Judgement::Wrong }
+    if told { Judgement::True } else { Judgement::Wrong }
 }
 
-/// The close of the last regular candle of the sessions before.
-fn previous_close(market: &Market, session: &Session, symbol: &Symbol) -> Option<f64> {
+/// The previous close as a live quote tells it, which knows older sessions than candles are asked for; and the close of the
+/// last regular candle of the sessions before.
+fn previous_closes(market: &Market, session: &Session, symbol: &Symbol) -> impl Iterator<Item = f64> {
     let schedule = Schedule { calendar: market.calendar(), overlay: Overlay::default() };
     let before = schedule.sessions_before(session.on, PREVIOUS_SESSIONS);
-    before.iter().find_map(|s| market.candles(symbol.as_str(), s.open, s.close).last().map(|candle| candle.close))
+    let candle = |s: &Session| market.candles(symbol.as_str(), s.open, s.close).last().map(|candle| candle.close);
+    let today =
+        market.standing(symbol.as_str(), session.close.start()).filter(|s| s.last.traded_at >= session.open.start());
+    today.and_then(|standing| standing.previous_close).into_iter().chain(before.iter().find_map(candle))
 }
 
 /// How far a row is from what a live sample of its minute would have been, in basis points and in cents; `None` where

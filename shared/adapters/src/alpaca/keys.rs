@@ -37,10 +37,7 @@ impl KeyPair {
             },
         };
         let half = |name: &str, text: &str| Key::new(text).map_err(|why| format!("`{name}`: {why}"));
-        Ok(Self {
-            id: half("key_id", &id)?,
-            secret: half("secret_key", &secret)?,
-        })
+        Ok(Self { id: half("key_id", &id)?, secret: half("secret_key", &secret)? })
     }
 
     /// What must never be printed.
@@ -62,22 +59,14 @@ mod tests {
     fn a_pair_is_read_in_both_spellings() {
         let pair = Ok(("PKID".to_owned(), "s:ec/ret".to_owned()));
         assert_eq!(read(r#"{"key_id":"PKID","secret_key":"s:ec/ret"}"#), pair);
-        assert_eq!(
-            read("PKID:s:ec/ret"),
-            pair,
-            "the secret may hold a colon, the id does not"
-        );
+        assert_eq!(read("PKID:s:ec/ret"), pair, "the secret may hold a colon, the id does not");
     }
 
     #[test]
     fn what_is_no_pair_is_refused_without_a_word_of_it() {
-        for text in [
-            "PKID-sesame",
-            ":sesame",
-            "sesame:",
-            r#"{"key_id":"sesame"}"#,
-            r#"{"key_id":"sesame","secret_key":7}"#,
-        ] {
+        for text in
+            ["PKID-sesame", ":sesame", "sesame:", r#"{"key_id":"sesame"}"#, r#"{"key_id":"sesame","secret_key":7}"#]
+        {
             let why = read(text).expect_err(text);
             assert!(!why.contains("sesame"), "{why}");
         }

@@ -35,9 +35,7 @@ pub struct Page {
 pub fn bars_request(symbol: &Symbol, from: Minute, to: Minute, token: Option<&str>, keys: &KeyPair) -> Request {
     let [symbol, start, end] =
         [symbol.to_string(), from.to_string(), (to + -1).to_string()].map(|t| percent_encoded(&t));
-    let token = token
-        .map(|token| format!("&page_token={}", percent_encoded(token)))
-        .unwrap_or_default();
+    let token = token.map(|token| format!("&page_token={}", percent_encoded(token))).unwrap_or_default();
     Request {
         path_and_query: format!(
             "/v2/stocks/bars?symbols={symbol}&timeframe=1Min&start={start}&end={end}\
@@ -106,38 +104,16 @@ fn page(body: &[u8], symbol: &Symbol, from: Minute, to: Minute) -> Result<Page, 
     for Object(bar) in bars {
         let minute = minute(&bar.t)?;
         if from <= minute && minute < to {
-            let Bar {
-                o: open,
-                h: high,
-                l: low,
-                c: close,
-                v: volume,
-                ..
-            } = bar;
-            by_minute.insert(
-                minute,
-                checked(Candle {
-                    minute,
-                    open,
-                    high,
-                    low,
-                    close,
-                    volume,
-                })?,
-            );
+            let Bar { o: open, h: high, l: low, c: close, v: volume, .. } = bar;
+            by_minute.insert(minute, checked(Candle { minute, open, high, low, close, volume })?);
         }
     }
     let next = body.next_page_token.filter(|token| !token.is_empty());
-    Ok(Page {
-        candles: by_minute.into_values().collect(),
-        next,
-    })
+    Ok(Page { candles: by_minute.into_values().collect(), next })
 }
 
 fn minute(text: &str) -> Result<Minute, Fault> {
-    let at: Timestamp = text
-        .parse()
-        .map_err(|_| Fault::wrong(format!("`t` is not RFC 3339: `{text}`")))?;
+    let at: Timestamp = text.parse().map_err(|_| Fault::wrong(format!("`t` is not RFC 3339: `{text}`")))?;
     match at.minute().start() == at {
         true => Ok(at.minute()),
         false => Err(Fault::wrong(format!("`t` is not the start of a minute: `{text}`"))),

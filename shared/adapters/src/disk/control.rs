@@ -17,9 +17,7 @@ impl Control for DiskLake {
 
     async fn read(&self, log: Log, after: usize) -> Result<Vec<Vec<u8>>> {
         let folder = self.root.join(folder_of(log));
-        (after + 1..=self.newest(log)?)
-            .map(|number| folder::read(&folder.join(name(number))))
-            .collect()
+        (after + 1..=self.newest(log)?).map(|number| folder::read(&folder.join(name(number)))).collect()
     }
 }
 
@@ -27,10 +25,7 @@ impl DiskLake {
     pub(super) fn append_with(&self, files: &impl Files, log: Log, number: usize, entry: &[u8]) -> Result<Appended> {
         let next = self.newest(log)? + 1;
         if number == 0 || number > next {
-            let what = format!(
-                "append entry {number} to control log `{}`: the next one is {next}",
-                log.folder()
-            );
+            let what = format!("append entry {number} to control log `{}`: the next one is {next}", log.folder());
             return Err(PortError::new(Kind::Rejected, what));
         }
         Ok(match self.place(files, &folder_of(log), &name(number), entry)? {
@@ -75,10 +70,6 @@ mod tests {
         std::fs::remove_file(lake.root().join("control/overlay/00000002.json")).expect("removed");
         let error = lake.read(Log::Overlay, 0).await.expect_err("a hole");
         assert_eq!(error.kind, Kind::Corrupt);
-        assert!(
-            error.chain().contains("`overlay`: entry 2 is missing"),
-            "{}",
-            error.chain()
-        );
+        assert!(error.chain().contains("`overlay`: entry 2 is missing"), "{}", error.chain());
     }
 }

@@ -67,12 +67,7 @@ struct Crashing {
 
 impl Crashing {
     fn new(fault: Fault) -> Self {
-        Self {
-            fault,
-            steps: Cell::new(0),
-            dead: Cell::new(false),
-            unsynced: RefCell::default(),
-        }
+        Self { fault, steps: Cell::new(0), dead: Cell::new(false), unsynced: RefCell::default() }
     }
 
     fn step<T>(&self, act: impl FnOnce(&mut Vec<Unsynced>) -> io::Result<T>) -> io::Result<T> {
@@ -99,12 +94,8 @@ impl Crashing {
     /// Does what a power loss does to what was not synced, where `lost` has the bit of it.
     fn lose_power(&self, lost: usize) {
         let unsynced = self.unsynced.borrow();
-        let mut lost: Vec<&Unsynced> = unsynced
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| lost & (1 << at) != 0)
-            .map(|(_, effect)| effect)
-            .collect();
+        let mut lost: Vec<&Unsynced> =
+            unsynced.iter().enumerate().filter(|(at, _)| lost & (1 << at) != 0).map(|(_, effect)| effect).collect();
         // Bytes go before names, which lead to them; names in folders before the folders' own.
         lost.sort_by_key(|effect| matches!(effect, Unsynced::Name(_)));
         for effect in lost.iter().filter(|effect| !matches!(effect, Unsynced::Name(_))) {
@@ -112,8 +103,7 @@ impl Crashing {
                 Unsynced::Bytes(names) => {
                     if let Some(name) = names.iter().find(|name| name.exists()) {
                         let file = File::options().write(true).open(name).expect("a file");
-                        file.set_len(file.metadata().expect("a length").len() / 2)
-                            .expect("truncated");
+                        file.set_len(file.metadata().expect("a length").len() / 2).expect("truncated");
                     }
                 }
                 Unsynced::Removal(path, bytes) => fs::write(path, bytes).expect("back again"),
@@ -122,11 +112,7 @@ impl Crashing {
         }
         for effect in lost.iter().rev() {
             if let Unsynced::Name(path) = effect {
-                let _ = if path.is_dir() {
-                    fs::remove_dir_all(path)
-                } else {
-                    fs::remove_file(path)
-                };
+                let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
             }
         }
     }
@@ -208,10 +194,7 @@ const CALLS: [Call; 5] = [
         write: |lake, files| lake.publish_with(files, &new_object()).map(drop),
         count: |lake| {
             let (from, to) = (row("A", -5000).row.minute, row("A", 5000).row.minute);
-            let rows = lake
-                .rows(&["A".parse().expect("symbol")].into(), from, to)
-                .now_or_never()
-                .expect("inline")?;
+            let rows = lake.rows(&["A".parse().expect("symbol")].into(), from, to).now_or_never().expect("inline")?;
             let coverage = lake.coverage(from, to).now_or_never().expect("inline")?;
             check(coverage == Coverage::of(rows.iter().map(|stored| &stored.row)))?;
             for object in lake.objects()? {
@@ -222,10 +205,7 @@ const CALLS: [Call; 5] = [
     },
     Call {
         name: "append to a control log",
-        write: |lake, files| {
-            lake.append_with(files, Log::Overlay, 2, b"{\"v\":1,\"second\":true}")
-                .map(drop)
-        },
+        write: |lake, files| lake.append_with(files, Log::Overlay, 2, b"{\"v\":1,\"second\":true}").map(drop),
         count: |lake| {
             let entries = Control::read(lake, Log::Overlay, 0).now_or_never().expect("inline")?;
             check(entries.iter().all(|entry| entry.ends_with(b"}")))?;
@@ -264,9 +244,7 @@ const CALLS: [Call; 5] = [
 ];
 
 fn check(whole: bool) -> Result<()> {
-    whole
-        .then_some(())
-        .ok_or_else(|| PortError::new(Kind::Corrupt, "something is not as it was written"))
+    whole.then_some(()).ok_or_else(|| PortError::new(Kind::Corrupt, "something is not as it was written"))
 }
 
 fn new_object() -> NewObject {
@@ -275,27 +253,13 @@ fn new_object() -> NewObject {
 
 fn rejected(id: &str) -> Rejected {
     let text = |text: &str| text.to_owned();
-    Rejected {
-        at: now(),
-        origin: text("stream"),
-        id: text(id),
-        reason: text("why"),
-        input: b"input".to_vec(),
-    }
+    Rejected { at: now(), origin: text("stream"), id: text(id), reason: text("why"), input: b"input".to_vec() }
 }
 
 fn batch(shard: &str) -> Batch {
-    let record = StreamRecord {
-        sequence: "1".into(),
-        arrived_at: now(),
-        partition_key: "AAPL".into(),
-        data: b"data".to_vec(),
-    };
-    Batch {
-        stream_id: "4f2c".into(),
-        shard: shard.into(),
-        records: vec![record],
-    }
+    let record =
+        StreamRecord { sequence: "1".into(), arrived_at: now(), partition_key: "AAPL".into(), data: b"data".to_vec() };
+    Batch { stream_id: "4f2c".into(), shard: shard.into(), records: vec![record] }
 }
 
 /// A lake with one of everything in it, in folders of its own.
@@ -329,13 +293,7 @@ fn crash(call: &Call, fault: Fault, lost: usize) -> std::result::Result<Option<u
         return Ok(None);
     }
     files.lose_power(lost);
-    let told = || {
-        format!(
-            "{}: {fault:?}, lost {lost:b} of {:?}",
-            call.name,
-            files.unsynced.borrow()
-        )
-    };
+    let told = || format!("{}: {fault:?}, lost {lost:b} of {:?}", call.name, files.unsynced.borrow());
     let lake = DiskLake::open(lake.root()).map_err(|error| format!("{}: {}", told(), error.chain()))?;
     lake.clear_staging().expect("cleared");
     let (old, new) = (before(call), before(call) * 2);
@@ -344,17 +302,8 @@ fn crash(call: &Call, fault: Fault, lost: usize) -> std::result::Result<Option<u
         return Err(format!("{}: {count} of {old} or {new}, answered: {answered}", told()));
     }
     (call.write)(&lake, &Crashing::new(Fault::None)).map_err(|error| error.chain())?;
-    assert_eq!(
-        (call.count)(&lake).map_err(|error| error.chain())?,
-        new,
-        "{} again after {fault:?}",
-        call.name
-    );
-    assert_eq!(
-        lake.root().join(STAGING).read_dir().expect("a folder").count(),
-        0,
-        "nothing is left in staging"
-    );
+    assert_eq!((call.count)(&lake).map_err(|error| error.chain())?, new, "{} again after {fault:?}", call.name);
+    assert_eq!(lake.root().join(STAGING).read_dir().expect("a folder").count(), 0, "nothing is left in staging");
     Ok(Some(files.steps.get()))
 }
 
@@ -401,24 +350,14 @@ fn existing_names_are_made_to_survive_before_they_are_reported() {
     let died = (0..MOST_STEPS).find_map(|step| {
         let files = Crashing::new(Fault::After(step));
         other.publish_with(&files, &new_object()).err()?;
-        let linked = files
-            .unsynced
-            .borrow()
-            .iter()
-            .any(|u| matches!(u, Unsynced::Name(n) if is_object(n)));
+        let linked = files.unsynced.borrow().iter().any(|u| matches!(u, Unsynced::Name(n) if is_object(n)));
         linked.then_some(())
     });
     died.expect("a step after which the name is there and not synced");
     let files = Crashing::new(Fault::None);
     let synced = RefCell::new(Vec::new());
-    let noting = Noting {
-        files: &files,
-        synced: &synced,
-    };
-    assert_eq!(
-        lake.publish_with(&noting, &new_object()).expect("published"),
-        Published::Existed
-    );
+    let noting = Noting { files: &files, synced: &synced };
+    assert_eq!(lake.publish_with(&noting, &new_object()).expect("published"), Published::Existed);
     let folder = lake.root().join("quotes/dt=2026-11-20");
     assert!(synced.borrow().contains(&folder) && synced.borrow().contains(&lake.root().join("quotes")));
 }
@@ -428,11 +367,7 @@ fn a_full_disk_and_a_missing_right_name_the_folder_and_lose_nothing() {
     let kinds = [
         (io::ErrorKind::StorageFull, Kind::Unavailable, "no space is left there"),
         (io::ErrorKind::PermissionDenied, Kind::Denied, "this user may not"),
-        (
-            io::ErrorKind::ReadOnlyFilesystem,
-            Kind::Denied,
-            "mounted for reading only",
-        ),
+        (io::ErrorKind::ReadOnlyFilesystem, Kind::Denied, "mounted for reading only"),
     ];
     for call in &CALLS {
         let steps = every_loss(call, Fault::None).expect("without a fault");
@@ -444,17 +379,9 @@ fn a_full_disk_and_a_missing_right_name_the_folder_and_lose_nothing() {
                     (call.write)(&lake, &Crashing::new(Fault::Fails(step, error))).expect_err("fails");
                 let chain = failed.chain();
                 assert_eq!(failed.kind, kind, "{chain}");
-                assert!(
-                    chain.contains(says) && chain.contains(&lake.root().display().to_string()),
-                    "{chain}"
-                );
+                assert!(chain.contains(says) && chain.contains(&lake.root().display().to_string()), "{chain}");
                 (call.write)(&lake, &Crashing::new(Fault::None)).expect("once there is space again");
-                assert_eq!(
-                    (call.count)(&lake).expect("counted"),
-                    before(call) * 2,
-                    "{} step {step}",
-                    call.name
-                );
+                assert_eq!((call.count)(&lake).expect("counted"), before(call) * 2, "{} step {step}", call.name);
             }
         }
     }

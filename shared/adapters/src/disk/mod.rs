@@ -52,6 +52,8 @@ pub struct DiskLake {
     durable: Mutex<BTreeSet<PathBuf>>,
     /// What footers say, by date: footers never change, so each is read once.
     quotes: Mutex<BTreeMap<NaiveDate, quotes::Day>>,
+    /// Rows of objects that were read.
+    opened: Mutex<quotes::Opened>,
     /// The current statuses, by date: folded from objects that never change.
     sessions: Mutex<BTreeMap<NaiveDate, sessions::Day>>,
 }
@@ -67,15 +69,10 @@ impl DiskLake {
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let root = root.into();
         let Some(bytes) = folder::read_if_there(&root.join(marker::NAME))? else {
-            let why = if root.is_dir() {
-                format!("the folder has no `{}`", marker::NAME)
-            } else {
-                "no such folder".into()
-            };
-            let what = format!(
-                "open the lake at `{}`: {why}, name a lake's folder or make a lake there",
-                root.display()
-            );
+            let why =
+                if root.is_dir() { format!("the folder has no `{}`", marker::NAME) } else { "no such folder".into() };
+            let what =
+                format!("open the lake at `{}`: {why}, name a lake's folder or make a lake there", root.display());
             return Err(PortError::new(Kind::Rejected, what));
         };
         let marker = Marker::parse(&bytes, &root.display().to_string())?;
@@ -96,10 +93,7 @@ impl DiskLake {
     /// This handle, with files that survive less than a power loss, which is what they survive unless it is said here.
     #[must_use]
     pub fn surviving(self, survives: Survives) -> Self {
-        Self {
-            files: RealFiles(survives),
-            ..self
-        }
+        Self { files: RealFiles(survives), ..self }
     }
 
     /// The folder.
@@ -113,12 +107,8 @@ impl DiskLake {
     }
 
     fn create_with(files: &impl Files, root: PathBuf, created_at: Timestamp) -> Result<Self> {
-        let refuse = |why: &str| {
-            Err(PortError::new(
-                Kind::Rejected,
-                format!("make a lake at `{}`: {why}", root.display()),
-            ))
-        };
+        let refuse =
+            |why: &str| Err(PortError::new(Kind::Rejected, format!("make a lake at `{}`: {why}", root.display())));
         make_folders(files, &root)?;
         let names = folder::names(&root)?;
         if names.iter().any(|name| name == marker::NAME) {
@@ -141,6 +131,7 @@ impl DiskLake {
             files: RealFiles(Survives::PowerLoss),
             staged: AtomicU64::default(),
             quotes: Mutex::default(),
+            opened: Mutex::default(),
             sessions: Mutex::default(),
         }
     }
@@ -236,21 +227,15 @@ mod tests {
             let error = DiskLake::open(&root).expect_err("no lake");
             assert_eq!(error.kind, Kind::Rejected);
             let chain = error.chain();
-            assert!(
-                chain.contains(&root.display().to_string()) && chain.contains("make a lake there"),
-                "{chain}"
-            );
+            assert!(chain.contains(&root.display().to_string()) && chain.contains("make a lake there"), "{chain}");
         }
     }
 
     #[test]
     fn a_lake_of_a_newer_version_is_refused() {
         let (_folder, lake) = lake();
-        fs::write(
-            lake.root().join(marker::NAME),
-            br#"{"v":2,"created_at":"2026-11-20T14:30:00.000Z"}"#,
-        )
-        .expect("written");
+        fs::write(lake.root().join(marker::NAME), br#"{"v":2,"created_at":"2026-11-20T14:30:00.000Z"}"#)
+            .expect("written");
         let error = DiskLake::open(lake.root()).expect_err("newer");
         assert_eq!(error.kind, Kind::Rejected);
         assert!(error.chain().contains("use the newer release"), "{}", error.chain());
@@ -260,23 +245,12 @@ mod tests {
     fn a_lake_is_made_only_where_nothing_is() {
         let (_folder, lake) = lake();
         let error = DiskLake::create(lake.root(), now()).expect_err("a lake already");
-        assert!(
-            error.kind == Kind::Rejected && error.chain().contains("open it"),
-            "{}",
-            error.chain()
-        );
+        assert!(error.kind == Kind::Rejected && error.chain().contains("open it"), "{}", error.chain());
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("letter.txt"), b"dear").expect("written");
         let error = DiskLake::create(folder.path(), now()).expect_err("not empty");
-        assert!(
-            error.kind == Kind::Rejected && error.chain().contains("not empty"),
-            "{}",
-            error.chain()
-        );
-        assert!(
-            fs::read_dir(folder.path()).expect("a folder").count() == 1,
-            "nothing was added"
-        );
+        assert!(error.kind == Kind::Rejected && error.chain().contains("not empty"), "{}", error.chain());
+        assert!(fs::read_dir(folder.path()).expect("a folder").count() == 1, "nothing was added");
     }
 
     #[test]

@@ -46,9 +46,7 @@ impl DiskLake {
         folder: &Path,
         name: &str,
     ) -> Result<Placed> {
-        files
-            .sync_file(staged, file)
-            .map_err(|error| failed("sync", staged, error))?;
+        files.sync_file(staged, file).map_err(|error| failed("sync", staged, error))?;
         let folder = self.durable_folder(files, folder)?;
         let target = folder.join(name);
         let placed = match files.link(staged, &target) {
@@ -57,9 +55,7 @@ impl DiskLake {
             Err(error) => return Err(failed("publish", &target, error)),
         };
         folder::remove_if_there(files, staged)?;
-        files
-            .sync_dir(&folder)
-            .map_err(|error| failed("sync", &folder, error))?;
+        files.sync_dir(&folder).map_err(|error| failed("sync", &folder, error))?;
         Ok(placed)
     }
 
@@ -89,9 +85,7 @@ impl DiskLake {
             path.push(part);
             if !lock(&self.durable).contains(&path) {
                 files.make_dir(&path).map_err(|error| failed("make", &path, error))?;
-                files
-                    .sync_dir(&parent)
-                    .map_err(|error| failed("sync", &parent, error))?;
+                files.sync_dir(&parent).map_err(|error| failed("sync", &parent, error))?;
                 lock(&self.durable).insert(path.clone());
             }
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::NaiveDate;
@@ -47,18 +48,36 @@ impl Day {
             Some((symbol.clone(), present.first()?, present.last()?))
         };
         self.coverage.join(&footer.coverage);
-        self.spans
-            .insert(name, footer.coverage.0.iter().filter_map(span).collect());
+        self.spans.insert(name, footer.coverage.0.iter().filter_map(span).collect());
     }
 
     fn with_rows_of(&self, symbols: &BTreeSet<Symbol>, from: Minute, to: Minute) -> Vec<String> {
         let touches =
             |(symbol, first, last): &(Symbol, Minute, Minute)| *first < to && *last >= from && symbols.contains(symbol);
-        self.spans
-            .iter()
-            .filter(|(_, spans)| spans.iter().any(touches))
-            .map(|(name, _)| name.clone())
-            .collect()
+        self.spans.iter().filter(|(_, spans)| spans.iter().any(touches)).map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// The most rows kept of objects that were read: about 60 MB. A session of 500 symbols has 195,000.
+const MOST_OPENED_ROWS: usize = 250_000;
+
+/// Rows of objects that were read. Objects never change, so they are never stale; those of the oldest dates go first.
+#[derive(Debug, Default)]
+pub(super) struct Opened {
+    objects: BTreeMap<(NaiveDate, String), Arc<Vec<StoredRow>>>,
+    rows: usize,
+}
+
+impl Opened {
+    fn keep(&mut self, key: (NaiveDate, String), rows: Arc<Vec<StoredRow>>) {
+        if let Some(before) = self.objects.insert(key, rows.clone()) {
+            self.rows -= before.len();
+        }
+        self.rows += rows.len();
+        while self.rows > MOST_OPENED_ROWS {
+            let Some((_, oldest)) = self.objects.pop_first() else { return };
+            self.rows -= oldest.len();
+        }
     }
 }
 
@@ -82,15 +101,12 @@ impl Lake for DiskLake {
         let mut rows = Vec::new();
         for dt in self.dates_of(from, to)? {
             self.refresh(dt).await?;
-            let day = lock(&self.quotes)
-                .get(&dt)
-                .map(|day| day.with_rows_of(symbols, from, to));
+            let day = lock(&self.quotes).get(&dt).map(|day| day.with_rows_of(symbols, from, to));
             for name in day.unwrap_or_default() {
-                // Whole objects: what a batch left is small, and only whole bytes have a checksum.
-                let object = from_bytes(&self.read_object(dt, &name)?, &name)?;
+                let object = self.opened(dt, &name)?;
                 let named = |row: &StoredRow| symbols.contains(&row.row.symbol);
                 let inside = |row: &StoredRow| row.row.minute >= from && row.row.minute < to;
-                rows.extend(object.into_iter().filter(|row| inside(row) && named(row)));
+                rows.extend(object.iter().filter(|row| inside(row) && named(row)).cloned());
             }
         }
         sort(&mut rows);
@@ -117,12 +133,10 @@ impl DiskLake {
     pub(super) fn publish_with(&self, files: &impl Files, object: &NewObject) -> Result<Published> {
         let prepared = prepare(object)?;
         let folder = Path::new(TABLE).join(folder::of_date(object.dt));
-        Ok(
-            match self.place(files, &folder, &prepared.name.to_string(), &to_bytes(&prepared))? {
-                Placed::New => Published::New,
-                Placed::Existed => Published::Existed,
-            },
-        )
+        Ok(match self.place(files, &folder, &prepared.name.to_string(), &to_bytes(&prepared))? {
+            Placed::New => Published::New,
+            Placed::Existed => Published::Existed,
+        })
     }
 
     /// Brings the index of a date up to what is in its folder: reads the footers that are new.
@@ -135,17 +149,10 @@ impl DiskLake {
                 // Somebody took objects away by hand: what they said must not stay.
                 *day = Day::default();
             }
-            listed
-                .into_iter()
-                .filter(|name| !day.spans.contains_key(name))
-                .collect()
+            listed.into_iter().filter(|name| !day.spans.contains_key(name)).collect()
         };
         for name in new {
-            let footer = footer::read(&FileTail {
-                path: self.path_of(dt, &name),
-                name: &name,
-            })
-            .await?;
+            let footer = footer::read(&FileTail { path: self.path_of(dt, &name), name: &name }).await?;
             lock(&self.quotes).entry(dt).or_default().note(name, &footer);
         }
         Ok(())
@@ -159,10 +166,8 @@ impl DiskLake {
         match names.iter().find(|name| name.parse::<ObjectName>().is_err()) {
             None => Ok(names),
             Some(foreign) => {
-                let what = format!(
-                    "read `{foreign}` in `{}`: no object has such a name, move it away",
-                    folder.display()
-                );
+                let what =
+                    format!("read `{foreign}` in `{}`: no object has such a name, move it away", folder.display());
                 Err(PortError::new(Kind::Corrupt, what))
             }
         }
@@ -176,6 +181,18 @@ impl DiskLake {
         let mut dates = folder::dates(&self.table())?;
         dates.retain(|dt| *dt >= from.date() && *dt <= to.plus(-1).date());
         Ok(dates)
+    }
+
+    /// The rows of an object, read once as long as the cache has room. Whole objects: what a batch left is small, and
+    /// only whole bytes have a checksum.
+    fn opened(&self, dt: NaiveDate, name: &str) -> Result<Arc<Vec<StoredRow>>> {
+        let key = (dt, name.to_owned());
+        if let Some(rows) = lock(&self.opened).objects.get(&key) {
+            return Ok(rows.clone());
+        }
+        let rows = Arc::new(from_bytes(&self.read_object(dt, name)?, name)?);
+        lock(&self.opened).keep(key, rows.clone());
+        Ok(rows)
     }
 
     fn read_object(&self, dt: NaiveDate, name: &str) -> Result<Bytes> {
@@ -229,15 +246,12 @@ mod tests {
     fn object_of(lake: &DiskLake, dt: NaiveDate) -> (PathBuf, String) {
         let objects = lake.objects().expect("objects");
         let mut of_date = objects.into_iter().filter(|object| object.dt == dt);
-        let (object, None) = (of_date.next().expect("an object"), of_date.next()) else {
-            panic!("more than one")
-        };
+        let (object, None) = (of_date.next().expect("an object"), of_date.next()) else { panic!("more than one") };
         (lake.path_of(dt, &object.name), object.name)
     }
 
     async fn coverage_of_all(lake: &DiskLake) -> Result<Coverage> {
-        lake.coverage(row("A", -3000).row.minute, row("A", 3000).row.minute)
-            .await
+        lake.coverage(row("A", -3000).row.minute, row("A", 3000).row.minute).await
     }
 
     #[tokio::test]
@@ -273,27 +287,12 @@ mod tests {
         let mut bytes = fs::read(&path).expect("an object");
         bytes[40] ^= 1;
         fs::write(&path, bytes).expect("damaged");
-        assert_eq!(
-            coverage_of_all(&lake).await.expect("coverage").0.len(),
-            1,
-            "its footer is whole"
-        );
+        assert_eq!(coverage_of_all(&lake).await.expect("coverage").0.len(), 1, "its footer is whole");
         let (minute, symbols) = (row("A", 0).row.minute, BTreeSet::from(["A".parse().expect("symbol")]));
-        let rows = lake
-            .rows(&symbols, minute, minute + 1)
-            .await
-            .map(drop)
-            .expect_err("broken");
-        let deep = lake
-            .verify_object(&StoredObject { dt, name: name.clone() })
-            .map(drop)
-            .expect_err("broken");
+        let rows = lake.rows(&symbols, minute, minute + 1).await.map(drop).expect_err("broken");
+        let deep = lake.verify_object(&StoredObject { dt, name: name.clone() }).map(drop).expect_err("broken");
         for error in [rows, deep] {
-            assert!(
-                error.kind == Kind::Corrupt && error.chain().contains(&name),
-                "{}",
-                error.chain()
-            );
+            assert!(error.kind == Kind::Corrupt && error.chain().contains(&name), "{}", error.chain());
         }
     }
 
@@ -306,17 +305,11 @@ mod tests {
         fs::write(&path, b"broken").expect("damaged");
         assert_eq!(coverage_of_all(&lake).await.expect("not read again"), whole);
         assert!(
-            coverage_of_all(&DiskLake::open(lake.root()).expect("a lake"))
-                .await
-                .is_err(),
+            coverage_of_all(&DiskLake::open(lake.root()).expect("a lake")).await.is_err(),
             "read for the first time"
         );
         fs::remove_file(&path).expect("removed");
-        assert_eq!(
-            coverage_of_all(&lake).await.expect("coverage"),
-            Coverage::default(),
-            "what is gone is not held"
-        );
+        assert_eq!(coverage_of_all(&lake).await.expect("coverage"), Coverage::default(), "what is gone is not held");
     }
 
     #[tokio::test]
@@ -327,36 +320,18 @@ mod tests {
         let (path, name) = object_of(&lake, dt);
         let right = StoredObject { dt, name: name.clone() };
         assert_eq!(lake.verify_object(&right).expect("right").rows, 1);
-        let moved = StoredObject {
-            dt: dt.succ_opt().expect("a day"),
-            ..right.clone()
-        };
-        let renamed = StoredObject {
-            name: name.replace("-17-", "-18-"),
-            ..right.clone()
-        };
+        let moved = StoredObject { dt: dt.succ_opt().expect("a day"), ..right.clone() };
+        let renamed = StoredObject { name: name.replace("-17-", "-18-"), ..right.clone() };
         let digest = &name[name.len() - 40..name.len() - 8];
-        let other = StoredObject {
-            name: name.replace(digest, &"0".repeat(32)),
-            ..right
-        };
+        let other = StoredObject { name: name.replace(digest, &"0".repeat(32)), ..right };
         for copy in [&moved, &renamed, &other] {
             let to = lake.path_of(copy.dt, &copy.name);
             fs::create_dir_all(to.parent().expect("a folder")).expect("made");
             fs::copy(&path, to).expect("copied");
         }
-        assert!(
-            lake.verify_object(&moved)
-                .is_err_and(|error| error.kind == Kind::Corrupt)
-        );
-        assert!(
-            lake.verify_object(&other)
-                .is_err_and(|error| error.kind == Kind::Corrupt)
-        );
-        assert!(
-            lake.verify_object(&renamed).is_ok(),
-            "the rows do not say which batch they came in"
-        );
+        assert!(lake.verify_object(&moved).is_err_and(|error| error.kind == Kind::Corrupt));
+        assert!(lake.verify_object(&other).is_err_and(|error| error.kind == Kind::Corrupt));
+        assert!(lake.verify_object(&renamed).is_ok(), "the rows do not say which batch they came in");
     }
 
     #[tokio::test]
@@ -371,9 +346,6 @@ mod tests {
         fs::write(folder.join("part-0.parquet"), b"x").expect("written");
         let error = coverage_of_all(&lake).await.expect_err("foreign");
         assert_eq!(error.kind, Kind::Corrupt);
-        assert!(
-            error.chain().contains("`part-0.parquet`") && error.chain().contains("move it away"),
-            "{error}"
-        );
+        assert!(error.chain().contains("`part-0.parquet`") && error.chain().contains("move it away"), "{error}");
     }
 }

@@ -95,11 +95,7 @@ mod tests {
         std::fs::write(&path, &whole[..whole.len() / 2]).expect("damaged");
         for _ in 0..2 {
             let error = lake.current(on, on).await.expect_err("broken");
-            assert!(
-                error.kind == Kind::Corrupt && error.chain().contains(&name),
-                "{}",
-                error.chain()
-            );
+            assert!(error.kind == Kind::Corrupt && error.chain().contains(&name), "{}", error.chain());
         }
         std::fs::remove_file(&path).expect("removed");
         assert_eq!(lake.current(on, on).await.expect("current"), [status(0)]);

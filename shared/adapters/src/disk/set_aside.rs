@@ -47,10 +47,7 @@ impl SetAside for DiskLake {
             let Some(bytes) = folder::read_if_there(&folder.join(&file))? else {
                 continue;
             };
-            parked.push(Parked {
-                name: name.to_owned(),
-                batch: parked_from_bytes(&bytes, &file)?,
-            });
+            parked.push(Parked { name: name.to_owned(), batch: parked_from_bytes(&bytes, &file)? });
         }
         Ok(parked)
     }
@@ -61,9 +58,7 @@ impl SetAside for DiskLake {
         // Only a name that was given out; a path that leads elsewhere names no batch.
         if folder::names(&folder)?.contains(&file) {
             folder::remove_if_there(&self.files, &folder.join(file))?;
-            self.files
-                .sync_dir(&folder)
-                .map_err(|error| failed("sync", &folder, error))?;
+            self.files.sync_dir(&folder).map_err(|error| failed("sync", &folder, error))?;
         }
         Ok(())
     }
@@ -73,13 +68,11 @@ impl DiskLake {
     pub(super) fn quarantine_with(&self, files: &impl Files, rejected: &Rejected) -> Result<()> {
         let (dt, name) = rejected_name(rejected);
         let folder = Path::new(QUARANTINE).join(folder::of_date(dt));
-        self.place(files, &folder, &name, &rejected_to_bytes(rejected))
-            .map(drop)
+        self.place(files, &folder, &name, &rejected_to_bytes(rejected)).map(drop)
     }
 
     pub(super) fn park_with(&self, files: &impl Files, batch: &Batch, reason: &str) -> Result<()> {
         let file = parked_file(&parked_name(batch));
-        self.place(files, Path::new(PARKED), &file, &parked_to_bytes(batch, reason))
-            .map(drop)
+        self.place(files, Path::new(PARKED), &file, &parked_to_bytes(batch, reason)).map(drop)
     }
 }

@@ -36,12 +36,7 @@ impl<T: Transport, S: Secrets> FinnhubClient<T, S> {
     /// A client that reads the key `finnhub` from `secrets`. `limit` is the calls a minute to assume until an answer names
     /// the limit: [`FREE_LIMIT`] unless configured.
     pub fn new(transport: T, secrets: S, limit: u32) -> Self {
-        Self {
-            transport,
-            secrets,
-            limit,
-            name: NAME.parse().expect("the name is one"),
-        }
+        Self { transport, secrets, limit, name: NAME.parse().expect("the name is one") }
     }
 
     async fn get<V: Send>(
@@ -62,15 +57,9 @@ impl<T: Transport, S: Secrets> FinnhubClient<T, S> {
     /// Reads the directory where it is kept, or where the vendor's answer held it, from there.
     async fn follow(&self, answer: Directory, symbol: &Symbol) -> Reply<bool> {
         match answer {
-            Directory::Here(listed) => Reply {
-                outcome: Ok(listed),
-                rate: None,
-            },
+            Directory::Here(listed) => Reply { outcome: Ok(listed), rate: None },
             Directory::There(request) => match self.transport.get(&request).await {
-                Ok(file) => Reply {
-                    outcome: wire::read_directory_file(&file, symbol),
-                    rate: None,
-                },
+                Ok(file) => Reply { outcome: wire::read_directory_file(&file, symbol), rate: None },
                 Err(error) => no_answer(&error),
             },
         }
@@ -118,8 +107,7 @@ impl<T: Transport, S: Secrets> CandleSource for FinnhubClient<T, S> {
 
     async fn candles(&self, symbol: &Symbol, from: Minute, to: Minute) -> Reply<Vec<Candle>> {
         let request = |key: &Key| wire::candle_request(symbol, from, to, key);
-        self.get(request, |response, key| wire::read_candles(response, from, to, key))
-            .await
+        self.get(request, |response, key| wire::read_candles(response, from, to, key)).await
     }
 }
 
@@ -134,28 +122,18 @@ impl<T: Transport, S: Secrets> MarketFacts for FinnhubClient<T, S> {
 
     async fn lists(&self, symbol: &Symbol) -> Reply<bool> {
         let read = |response: &Response, key: &Key| match wire::redirect(response) {
-            Some(there) => Reply {
-                outcome: Ok(Directory::There(there)),
-                rate: crate::http::answer::rate_limit(response),
-            },
+            Some(there) => {
+                Reply { outcome: Ok(Directory::There(there)), rate: crate::http::answer::rate_limit(response) }
+            }
             None => {
                 let Reply { outcome, rate } = wire::read_listed(response, symbol, key);
-                Reply {
-                    outcome: outcome.map(Directory::Here),
-                    rate,
-                }
+                Reply { outcome: outcome.map(Directory::Here), rate }
             }
         };
         let Reply { outcome, rate } = self.get(wire::directory_request, read).await;
         match outcome {
-            Ok(answer) => Reply {
-                rate,
-                ..self.follow(answer, symbol).await
-            },
-            Err(error) => Reply {
-                outcome: Err(error),
-                rate,
-            },
+            Ok(answer) => Reply { rate, ..self.follow(answer, symbol).await },
+            Err(error) => Reply { outcome: Err(error), rate },
         }
     }
 }
@@ -184,10 +162,7 @@ mod tests {
 
     fn keys_used(client: &FinnhubClient<Scripted, TwoKeys>) -> Vec<Option<String>> {
         let asked = client.transport.asked();
-        asked
-            .into_iter()
-            .map(|request| request.headers.into_iter().next().map(|(_, value)| value))
-            .collect()
+        asked.into_iter().map(|request| request.headers.into_iter().next().map(|(_, value)| value)).collect()
     }
 
     fn used(keys: &[&str]) -> Vec<Option<String>> {
@@ -197,15 +172,7 @@ mod tests {
     #[tokio::test]
     async fn one_call_is_one_request() {
         let client = client([Ok(response(200, &[], QUOTE))], Ok("newer"));
-        assert_eq!(
-            client
-                .quote(&spy())
-                .await
-                .outcome
-                .expect("read")
-                .map(|quote| quote.price),
-            Some(308.82)
-        );
+        assert_eq!(client.quote(&spy()).await.outcome.expect("read").map(|quote| quote.price), Some(308.82));
         assert_eq!(keys_used(&client), used(&["old"]));
     }
 
@@ -224,12 +191,9 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_refused_key_is_tried_again() {
-        for (status, body) in [
-            (403, r#"{"error":"You don't have access to this resource."}"#),
-            (429, ""),
-            (500, ""),
-            (404, ""),
-        ] {
+        for (status, body) in
+            [(403, r#"{"error":"You don't have access to this resource."}"#), (429, ""), (500, ""), (404, "")]
+        {
             let client = client([Ok(response(status, &[], body))], Ok("newer"));
             assert!(client.quote(&spy()).await.outcome.is_err());
             assert_eq!(keys_used(&client), used(&["old"]), "{status}");
@@ -246,10 +210,7 @@ mod tests {
         ] {
             let client = client([Err(error)], Ok("old"));
             let reply = client.candles(&spy(), from, to).await;
-            assert_eq!(
-                (reply.outcome.expect_err("no answer").class(), reply.rate),
-                (class, None)
-            );
+            assert_eq!((reply.outcome.expect_err("no answer").class(), reply.rate), (class, None));
         }
     }
 
@@ -258,48 +219,29 @@ mod tests {
         let bars = r#"{"s":"ok","t":[60],"o":[1],"h":[1],"l":[1],"c":[1],"v":[1]}"#;
         let days = r#"{"data":[],"timezone":"America/New_York"}"#;
         let client = client([Ok(response(200, &[], bars)), Ok(response(200, &[], days))], Ok("old"));
-        let candles = client
-            .candles(&spy(), Minute::from_index(1), Minute::from_index(2))
-            .await;
+        let candles = client.candles(&spy(), Minute::from_index(1), Minute::from_index(2)).await;
         assert_eq!(candles.outcome.expect("read").len(), 1);
         assert_eq!(client.holidays().await.outcome, Ok(vec![]));
-        let paths: Vec<_> = client
-            .transport
-            .asked()
-            .into_iter()
-            .map(|request| request.path_and_query)
-            .collect();
-        let expected = [
-            "/api/v1/stock/candle?symbol=SPY&resolution=1&from=60&to=60",
-            "/api/v1/stock/market-holiday?exchange=US",
-        ];
+        let paths: Vec<_> = client.transport.asked().into_iter().map(|request| request.path_and_query).collect();
+        let expected =
+            ["/api/v1/stock/candle?symbol=SPY&resolution=1&from=60&to=60", "/api/v1/stock/market-holiday?exchange=US"];
         assert_eq!(paths, expected);
     }
 
     #[tokio::test]
     async fn the_directory_is_read_where_the_answer_says_without_the_key_and_with_the_vendors_rate() {
-        let rate = [
-            ("x-ratelimit-limit", "60"),
-            ("x-ratelimit-remaining", "7"),
-            ("x-ratelimit-reset", "1619234930"),
-        ];
+        let rate = [("x-ratelimit-limit", "60"), ("x-ratelimit-remaining", "7"), ("x-ratelimit-reset", "1619234930")];
         let there = [("location", "https://files.example/us?signature=s")];
         let headers = [rate.as_slice(), &there].concat();
         let client = client(
-            [
-                Ok(response(302, &headers, "")),
-                Ok(response(200, &[], r#"[{"symbol":"QQQ"},{"symbol":"SPY"}]"#)),
-            ],
+            [Ok(response(302, &headers, "")), Ok(response(200, &[], r#"[{"symbol":"QQQ"},{"symbol":"SPY"}]"#))],
             Ok("newer"),
         );
         let Reply { outcome, rate } = client.lists(&spy()).await;
         assert_eq!(outcome, Ok(true));
         assert!(matches!(rate, Some(RateLimit { remaining: 7, .. })));
         assert_eq!(keys_used(&client), [Some("old".to_owned()), None]);
-        assert_eq!(
-            client.transport.asked()[1].path_and_query,
-            "https://files.example/us?signature=s"
-        );
+        assert_eq!(client.transport.asked()[1].path_and_query, "https://files.example/us?signature=s");
     }
 
     #[tokio::test]
@@ -308,42 +250,24 @@ mod tests {
         assert_eq!(here.lists(&spy()).await.outcome, Ok(false));
         let on = || Ok(response(302, &[("location", "https://files.example/")], ""));
         let further = client([on(), on()], Ok("old"));
-        assert_eq!(
-            further.lists(&spy()).await.outcome.expect_err("not followed").class(),
-            "unavailable"
-        );
+        assert_eq!(further.lists(&spy()).await.outcome.expect_err("not followed").class(), "unavailable");
         assert_eq!(further.transport.asked().len(), 2);
         let lost = client([on(), Err(TransportError::TimedOut)], Ok("old"));
-        assert_eq!(
-            lost.lists(&spy()).await.outcome.expect_err("no file").class(),
-            "unavailable"
-        );
+        assert_eq!(lost.lists(&spy()).await.outcome.expect_err("no file").class(), "unavailable");
         let refused = client([Ok(response(401, &[], ""))], Ok("old"));
         assert_eq!(refused.lists(&spy()).await.outcome, Err(SourceError::Denied));
     }
 
     #[tokio::test]
     async fn no_other_answers_redirect_is_followed() {
-        let client = client(
-            [Ok(response(302, &[("location", "https://files.example/")], ""))],
-            Ok("old"),
-        );
-        assert_eq!(
-            client.quote(&spy()).await.outcome.expect_err("not followed").class(),
-            "unavailable"
-        );
+        let client = client([Ok(response(302, &[("location", "https://files.example/")], ""))], Ok("old"));
+        assert_eq!(client.quote(&spy()).await.outcome.expect_err("not followed").class(), "unavailable");
     }
 
     #[tokio::test]
     async fn it_tells_its_name_lateness_limit_and_key_version() {
         let client = client([], Ok("newer"));
-        assert_eq!(
-            (
-                QuoteSource::name(&client).as_str(),
-                CandleSource::name(&client).as_str()
-            ),
-            (NAME, NAME)
-        );
+        assert_eq!((QuoteSource::name(&client).as_str(), CandleSource::name(&client).as_str()), (NAME, NAME));
         assert_eq!(MarketFacts::name(&client).as_str(), NAME);
         assert_eq!((client.lateness_ms(), client.configured_limit()), (300_000, 60));
         assert_eq!(QuoteSource::key_version(&client).await, "version-of-3");

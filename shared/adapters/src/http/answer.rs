@@ -74,30 +74,20 @@ pub(crate) fn read<T>(
 ) -> Reply<T> {
     let outcome = match failure(response, keys, refusal) {
         Some(error) => Err(error),
-        None => carried_error(&response.body)
-            .and_then(|()| body(&response.body))
-            .map_err(|f| fault(f, response, keys)),
+        None => carried_error(&response.body).and_then(|()| body(&response.body)).map_err(|f| fault(f, response, keys)),
     };
-    Reply {
-        outcome,
-        rate: rate_limit(response),
-    }
+    Reply { outcome, rate: rate_limit(response) }
 }
 
 fn failure(response: &Response, keys: &[&str], refusal: impl FnOnce(Refused) -> SourceError) -> Option<SourceError> {
     let unavailable = |why: String| Some(SourceError::Unavailable { why });
     match response.status {
-        429 => Some(SourceError::Throttled {
-            reset_at: reset_at(response),
-        }),
+        429 => Some(SourceError::Throttled { reset_at: reset_at(response) }),
         status if is_markup(response) => unavailable(format!("markup instead of JSON, status {status}")),
         200 => None,
         // 408 is a proxy's timeout, and says nothing of the symbol.
         status @ (300..=399 | 408 | 500..) => unavailable(format!("status {status}")),
-        status @ 400..=499 => Some(refusal(Refused {
-            status,
-            words: words(&response.body, keys),
-        })),
+        status @ 400..=499 => Some(refusal(Refused { status, words: words(&response.body, keys) })),
         status => Some(corrupt(format!("status {status} holds no answer"), response, keys)),
     }
 }
@@ -105,19 +95,14 @@ fn failure(response: &Response, keys: &[&str], refusal: impl FnOnce(Refused) -> 
 /// Maps a body's fault to its class.
 fn fault(fault: Fault, response: &Response, keys: &[&str]) -> SourceError {
     match fault {
-        Fault::CutOff => SourceError::Unavailable {
-            why: "the answer is cut off".into(),
-        },
+        Fault::CutOff => SourceError::Unavailable { why: "the answer is cut off".into() },
         Fault::Wrong(why) => corrupt(why, response, keys),
     }
 }
 
 fn corrupt(why: String, response: &Response, keys: &[&str]) -> SourceError {
     let body = hide(&String::from_utf8_lossy(&response.body), keys);
-    SourceError::Corrupt {
-        why: shorten(&hide(&why, keys)),
-        body: cut(&body, MAX_KEPT_BYTES).to_owned(),
-    }
+    SourceError::Corrupt { why: shorten(&hide(&why, keys)), body: cut(&body, MAX_KEPT_BYTES).to_owned() }
 }
 
 /// Classes a call without an answer.
@@ -126,22 +111,15 @@ pub(crate) fn no_answer<T>(error: &TransportError) -> Reply<T> {
     let error = match error {
         TransportError::TimedOut | TransportError::Broken(_) => SourceError::Unavailable { why },
         // There is no body to keep: it was not read to its end.
-        TransportError::TooLong(_) => SourceError::Corrupt {
-            why,
-            body: String::new(),
-        },
+        TransportError::TooLong(_) => SourceError::Corrupt { why, body: String::new() },
     };
-    Reply {
-        outcome: Err(error),
-        rate: None,
-    }
+    Reply { outcome: Err(error), rate: None }
 }
 
 /// Both vendors send proxies' pages as HTML; a store's own errors are XML. No JSON begins with `<`.
 fn is_markup(response: &Response) -> bool {
-    let typed = response
-        .header("content-type")
-        .is_some_and(|t| t.trim_start().to_ascii_lowercase().starts_with("text/html"));
+    let typed =
+        response.header("content-type").is_some_and(|t| t.trim_start().to_ascii_lowercase().starts_with("text/html"));
     typed || response.body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'<')
 }
 
@@ -149,10 +127,7 @@ fn is_markup(response: &Response) -> bool {
 fn carried_error(body: &[u8]) -> Result<(), Fault> {
     // What is no object is for the answer's own reader to judge. A map, since a struct refuses a field that comes twice.
     let fields = serde_json::from_slice::<BTreeMap<String, Option<IgnoredAny>>>(body).unwrap_or_default();
-    match ["error", "message"]
-        .iter()
-        .any(|name| matches!(fields.get(*name), Some(Some(_))))
-    {
+    match ["error", "message"].iter().any(|name| matches!(fields.get(*name), Some(Some(_)))) {
         true => Err(Fault::wrong("status 200 carries an error")),
         false => Ok(()),
     }
@@ -176,18 +151,12 @@ fn words(body: &[u8], keys: &[&str]) -> String {
 pub(crate) fn rate_limit(response: &Response) -> Option<RateLimit> {
     let number = |name: &str| response.header(name)?.trim().parse::<u32>().ok();
     let limit = number("x-ratelimit-limit").filter(|limit| *limit > 0)?;
-    Some(RateLimit {
-        limit,
-        remaining: number("x-ratelimit-remaining")?,
-        reset_at: reset_at(response)?,
-    })
+    Some(RateLimit { limit, remaining: number("x-ratelimit-remaining")?, reset_at: reset_at(response)? })
 }
 
 fn reset_at(response: &Response) -> Option<Timestamp> {
     let epoch_s = response.header("x-ratelimit-reset")?.trim().parse::<i64>().ok()?;
-    (1..=LAST_SECOND)
-        .contains(&epoch_s)
-        .then(|| Timestamp::from_epoch_s(epoch_s))
+    (1..=LAST_SECOND).contains(&epoch_s).then(|| Timestamp::from_epoch_s(epoch_s))
 }
 
 /// Takes every key out of a text: as it is, as JSON writes it, and as a query does.
@@ -205,30 +174,14 @@ fn spellings(key: &str) -> [String; 5] {
     let quoted = serde_json::to_string(key).expect("text is JSON");
     let json = quoted[1..quoted.len() - 1].to_owned();
     let query = percent_encoded(key);
-    let lower = key
-        .bytes()
-        .map(|b| {
-            if is_unreserved(b) {
-                char::from(b).to_string()
-            } else {
-                format!("%{b:02x}")
-            }
-        })
-        .collect();
+    let lower =
+        key.bytes().map(|b| if is_unreserved(b) { char::from(b).to_string() } else { format!("%{b:02x}") }).collect();
     [key.to_owned(), json.replace('/', "\\/"), json, query, lower]
 }
 
 /// A text as a query's value: all but letters, digits and `-._~` as `%XX`.
 pub(crate) fn percent_encoded(text: &str) -> String {
-    text.bytes()
-        .map(|b| {
-            if is_unreserved(b) {
-                char::from(b).to_string()
-            } else {
-                format!("%{b:02X}")
-            }
-        })
-        .collect()
+    text.bytes().map(|b| if is_unreserved(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 fn is_unreserved(byte: u8) -> bool {
@@ -249,32 +202,16 @@ mod tests {
     use super::*;
 
     fn response(status: u16, body: &str) -> Response {
-        Response {
-            status,
-            headers: vec![],
-            body: body.as_bytes().to_vec(),
-        }
+        Response { status, headers: vec![], body: body.as_bytes().to_vec() }
     }
 
     fn with_headers(headers: &[(&str, &str)]) -> Response {
-        let headers = headers
-            .iter()
-            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
-            .collect();
-        Response {
-            status: 200,
-            headers,
-            body: vec![],
-        }
+        let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        Response { status: 200, headers, body: vec![] }
     }
 
     fn class(response: &Response) -> &'static str {
-        let reply = read(
-            response,
-            &[],
-            |r| SourceError::Rejected { status: r.status },
-            |_| Ok(()),
-        );
+        let reply = read(response, &[], |r| SourceError::Rejected { status: r.status }, |_| Ok(()));
         reply.outcome.map_or_else(|e| e.class(), |()| "ok")
     }
 
@@ -299,22 +236,14 @@ mod tests {
     #[test]
     fn markup_is_never_read_as_an_answer_whatever_its_status() {
         for status in [200, 403, 404, 502] {
-            assert_eq!(
-                class(&response(status, "\n <!doctype html><title>x</title>")),
-                "unavailable",
-                "{status}"
-            );
+            assert_eq!(class(&response(status, "\n <!doctype html><title>x</title>")), "unavailable", "{status}");
         }
         let typed = Response {
             headers: vec![("content-type".into(), "Text/HTML; charset=utf-8".into())],
             ..response(200, "x")
         };
         assert_eq!(class(&typed), "unavailable");
-        assert_eq!(
-            class(&response(429, "<html>")),
-            "throttled",
-            "too many calls stays that, whoever says it"
-        );
+        assert_eq!(class(&response(429, "<html>")), "throttled", "too many calls stays that, whoever says it");
     }
 
     #[test]
@@ -333,38 +262,17 @@ mod tests {
 
     #[test]
     fn a_rate_limit_needs_all_three_headers_and_a_limit_above_zero() {
-        let all = [
-            ("x-ratelimit-limit", "60"),
-            ("x-ratelimit-remaining", "0"),
-            ("x-ratelimit-reset", "1619234930"),
-        ];
+        let all = [("x-ratelimit-limit", "60"), ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1619234930")];
         let reset_at = Timestamp::from_epoch_s(1_619_234_930);
-        assert_eq!(
-            rate_limit(&with_headers(&all)),
-            Some(RateLimit {
-                limit: 60,
-                remaining: 0,
-                reset_at
-            })
-        );
+        assert_eq!(rate_limit(&with_headers(&all)), Some(RateLimit { limit: 60, remaining: 0, reset_at }));
         assert_eq!(rate_limit(&with_headers(&all[..2])), None);
-        for (name, bad) in [
-            ("x-ratelimit-limit", "0"),
-            ("x-ratelimit-limit", "-1"),
-            ("x-ratelimit-remaining", "many"),
-        ] {
-            let headers: Vec<_> = all
-                .iter()
-                .map(|(n, v)| (*n, if *n == name { bad } else { *v }))
-                .collect();
+        for (name, bad) in [("x-ratelimit-limit", "0"), ("x-ratelimit-limit", "-1"), ("x-ratelimit-remaining", "many")]
+        {
+            let headers: Vec<_> = all.iter().map(|(n, v)| (*n, if *n == name { bad } else { *v })).collect();
             assert_eq!(rate_limit(&with_headers(&headers)), None, "{name}: {bad}");
         }
         for reset in ["0", "-5", "soon", "99999999999999999999", "253402300800"] {
-            assert_eq!(
-                super::reset_at(&with_headers(&[("x-ratelimit-reset", reset)])),
-                None,
-                "{reset}"
-            );
+            assert_eq!(super::reset_at(&with_headers(&[("x-ratelimit-reset", reset)])), None, "{reset}");
         }
     }
 
@@ -384,10 +292,7 @@ mod tests {
         else {
             panic!("not corrupt")
         };
-        assert!(
-            body.len() <= MAX_KEPT_BYTES && !body.contains("ses"),
-            "a key across the cut leaves no piece"
-        );
+        assert!(body.len() <= MAX_KEPT_BYTES && !body.contains("ses"), "a key across the cut leaves no piece");
         assert_eq!(why.chars().count(), MAX_WORDS_CHARS);
     }
 

@@ -26,10 +26,7 @@ where
     match secrets.secret(name, true).await {
         Ok(secret) if secret.version != used => {
             let second = call(secret).await;
-            Reply {
-                rate: second.rate.or(first.rate),
-                ..second
-            }
+            Reply { rate: second.rate.or(first.rate), ..second }
         }
         // The store failing now changes nothing: the vendor has refused the key there was.
         Ok(_) | Err(_) => first,
@@ -38,11 +35,7 @@ where
 
 /// The version of the key of this name; empty where there is none, which no key's version is.
 pub(crate) async fn version(secrets: &impl Secrets, name: &str) -> KeyVersion {
-    secrets
-        .secret(name, false)
-        .await
-        .map(|secret| secret.version)
-        .unwrap_or_default()
+    secrets.secret(name, false).await.map(|secret| secret.version).unwrap_or_default()
 }
 
 fn no_key<T>(error: &PortError) -> Reply<T> {
@@ -50,10 +43,7 @@ fn no_key<T>(error: &PortError) -> Reply<T> {
         Kind::Throttled | Kind::Unavailable => SourceError::Unavailable { why: error.chain() },
         Kind::Denied | Kind::Rejected | Kind::Corrupt => SourceError::Denied,
     };
-    Reply {
-        outcome: Err(outcome),
-        rate: None,
-    }
+    Reply { outcome: Err(outcome), rate: None }
 }
 
 #[cfg(test)]
@@ -75,10 +65,7 @@ pub(crate) mod fakes {
 
     impl Scripted {
         pub(crate) fn new(answers: impl IntoIterator<Item = std::result::Result<Response, TransportError>>) -> Self {
-            Self {
-                answers: Mutex::new(answers.into_iter().collect()),
-                asked: Mutex::default(),
-            }
+            Self { answers: Mutex::new(answers.into_iter().collect()), asked: Mutex::default() }
         }
 
         pub(crate) fn asked(&self) -> Vec<Request> {
@@ -89,11 +76,7 @@ pub(crate) mod fakes {
     impl Transport for Scripted {
         async fn get(&self, request: &Request) -> std::result::Result<Response, TransportError> {
             self.asked.lock().expect("no test panics inside").push(request.clone());
-            self.answers
-                .lock()
-                .expect("no test panics inside")
-                .pop_front()
-                .expect("the script has an answer left")
+            self.answers.lock().expect("no test panics inside").pop_front().expect("the script has an answer left")
         }
     }
 
@@ -108,24 +91,14 @@ pub(crate) mod fakes {
             let text = if fresh { self.stored } else { Ok(self.cached) };
             let text = text.map_err(|kind| PortError::new(kind, "read the key"))?;
             let key = Key::new(text).map_err(|why| PortError::new(Kind::Denied, why))?;
-            Ok(Secret {
-                key,
-                version: format!("version-of-{}", text.len()),
-            })
+            Ok(Secret { key, version: format!("version-of-{}", text.len()) })
         }
     }
 
     /// A response with a body and headers.
     pub(crate) fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
-        let headers = headers
-            .iter()
-            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
-            .collect();
-        Response {
-            status,
-            headers,
-            body: body.as_bytes().to_vec(),
-        }
+        let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        Response { status, headers, body: body.as_bytes().to_vec() }
     }
 }
 
@@ -150,36 +123,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_that_is_taken_is_used_once_and_never_read_fresh() {
-        let (outcome, used) = called(
-            TwoKeys {
-                cached: "good",
-                stored: Err(Kind::Unavailable),
-            },
-            "good",
-        )
-        .await;
+        let (outcome, used) = called(TwoKeys { cached: "good", stored: Err(Kind::Unavailable) }, "good").await;
         assert_eq!((outcome, used.len()), (Ok(()), 1));
     }
 
     #[tokio::test]
     async fn a_refused_key_is_replaced_by_a_newer_one_once() {
-        let (outcome, used) = called(
-            TwoKeys {
-                cached: "old",
-                stored: Ok("newer"),
-            },
-            "newer",
-        )
-        .await;
+        let (outcome, used) = called(TwoKeys { cached: "old", stored: Ok("newer") }, "newer").await;
         assert_eq!((outcome, used), (Ok(()), vec!["old".to_owned(), "newer".to_owned()]));
-        let (outcome, used) = called(
-            TwoKeys {
-                cached: "old",
-                stored: Ok("wrong"),
-            },
-            "good",
-        )
-        .await;
+        let (outcome, used) = called(TwoKeys { cached: "old", stored: Ok("wrong") }, "good").await;
         assert_eq!((outcome, used.len()), (Err(SourceError::Denied), 2));
     }
 
@@ -193,25 +145,8 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_key_nothing_is_called() {
-        let (outcome, used) = called(
-            TwoKeys {
-                cached: "",
-                stored: Ok("good"),
-            },
-            "good",
-        )
-        .await;
+        let (outcome, used) = called(TwoKeys { cached: "", stored: Ok("good") }, "good").await;
         assert_eq!((outcome, used.len()), (Err(SourceError::Denied), 0));
-        assert_eq!(
-            version(
-                &TwoKeys {
-                    cached: "",
-                    stored: Ok("good")
-                },
-                "x"
-            )
-            .await,
-            ""
-        );
+        assert_eq!(version(&TwoKeys { cached: "", stored: Ok("good") }, "x").await, "");
     }
 }

@@ -29,10 +29,7 @@ impl std::fmt::Debug for Request {
             true => self.path_and_query.as_str(),
             false => self.path_and_query.split('?').next().unwrap_or_default(),
         };
-        f.debug_struct("Request")
-            .field("path_and_query", &shown)
-            .field("headers", &names)
-            .finish()
+        f.debug_struct("Request").field("path_and_query", &shown).field("headers", &names).finish()
     }
 }
 
@@ -50,10 +47,7 @@ pub struct Response {
 impl Response {
     /// The value of a header, by lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 }
 

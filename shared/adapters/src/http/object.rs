@@ -52,13 +52,8 @@ mod tests {
 
     #[test]
     fn an_array_in_the_order_of_the_fields_is_no_object() {
-        assert!(
-            serde_json::from_str::<Fields<'_>>(r#"["x",1]"#).is_ok(),
-            "what a derived struct takes"
-        );
-        let error = serde_json::from_str::<Object<Fields<'_>>>(r#"["x",1]"#)
-            .err()
-            .expect("refused");
+        assert!(serde_json::from_str::<Fields<'_>>(r#"["x",1]"#).is_ok(), "what a derived struct takes");
+        let error = serde_json::from_str::<Object<Fields<'_>>>(r#"["x",1]"#).err().expect("refused");
         assert!(error.to_string().contains("expected an object"), "{error}");
     }
 }

@@ -97,10 +97,7 @@ impl Transport for ReqwestTransport {
         let text =
             |(name, value): (&HeaderName, &HeaderValue)| Some((name.to_string(), value.to_str().ok()?.to_owned()));
         let headers = answer.headers().iter().filter_map(text).collect();
-        if answer
-            .content_length()
-            .is_some_and(|length| length > MAX_BODY_BYTES as u64)
-        {
+        if answer.content_length().is_some_and(|length| length > MAX_BODY_BYTES as u64) {
             return Err(TransportError::TooLong(MAX_BODY_BYTES));
         }
         let mut body = Vec::new();
@@ -129,10 +126,7 @@ fn base(text: &str) -> Result<Url, SetupError> {
 
 fn is_this_machine(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
-    let ip = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse::<std::net::IpAddr>();
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 

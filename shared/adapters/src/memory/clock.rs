@@ -30,13 +30,7 @@ struct State {
 impl ManualClock {
     /// A clock that stands at an instant.
     pub fn new(now: Timestamp) -> Self {
-        Self {
-            state: Arc::new(Mutex::new(State {
-                now,
-                sleepers: BTreeMap::new(),
-                sleeps: 0,
-            })),
-        }
+        Self { state: Arc::new(Mutex::new(State { now, sleepers: BTreeMap::new(), sleeps: 0 })) }
     }
 
     /// Moves on by so many milliseconds.
@@ -78,12 +72,7 @@ impl Clock for ManualClock {
     }
 
     async fn sleep_until(&self, at: Timestamp) {
-        Sleep {
-            state: &self.state,
-            at,
-            key: None,
-        }
-        .await;
+        Sleep { state: &self.state, at, key: None }.await;
     }
 }
 
@@ -153,9 +142,7 @@ mod tests {
     }
 
     fn polled(future: Pin<&mut impl Future<Output = ()>>, counter: &Arc<Counter>) -> bool {
-        future
-            .poll(&mut Context::from_waker(&Waker::from(Arc::clone(counter))))
-            .is_ready()
+        future.poll(&mut Context::from_waker(&Waker::from(Arc::clone(counter)))).is_ready()
     }
 
     #[test]

@@ -57,13 +57,7 @@ impl MemoryLake {
 
     /// Every row of every symbol, sorted by symbol, minute and the order of rows.
     pub fn every_row(&self) -> Vec<StoredRow> {
-        self.state()
-            .rows
-            .values()
-            .flat_map(BTreeMap::values)
-            .flatten()
-            .cloned()
-            .collect()
+        self.state().rows.values().flat_map(BTreeMap::values).flatten().cloned().collect()
     }
 
     /// Every status that was appended and not there before, by day and symbol, then in the order of arrival.
@@ -113,12 +107,7 @@ impl Lake for MemoryLake {
     async fn coverage(&self, from: Minute, to: Minute) -> Result<Coverage> {
         let mut coverage = Coverage::default();
         if from < to {
-            for footer in self
-                .state()
-                .footers
-                .range(from.date()..=(to + -1).date())
-                .map(|(_, footer)| footer)
-            {
+            for footer in self.state().footers.range(from.date()..=(to + -1).date()).map(|(_, footer)| footer) {
                 coverage.join(&quotes::within(footer, from, to));
             }
         }
@@ -131,11 +120,7 @@ impl Lake for MemoryLake {
         }
         let state = self.state();
         let minutes = symbols.iter().filter_map(|symbol| state.rows.get(symbol));
-        Ok(minutes
-            .flat_map(|minutes| minutes.range(from..to))
-            .flat_map(|(_, rows)| rows)
-            .cloned()
-            .collect())
+        Ok(minutes.flat_map(|minutes| minutes.range(from..to)).flat_map(|(_, rows)| rows).cloned().collect())
     }
 }
 
@@ -164,10 +149,7 @@ impl Control for MemoryLake {
         let entries = state.log(log);
         let next = entries.len() + 1;
         if number == 0 || number > next {
-            let what = format!(
-                "append entry {number} to control log `{}`: the next one is {next}",
-                log.folder()
-            );
+            let what = format!("append entry {number} to control log `{}`: the next one is {next}", log.folder());
             return Err(PortError::new(Kind::Rejected, what));
         }
         if number < next {
@@ -184,10 +166,7 @@ impl Control for MemoryLake {
 
 impl SetAside for MemoryLake {
     async fn quarantine(&self, rejected: &Rejected) -> Result<()> {
-        self.state()
-            .quarantine
-            .entry(set_aside::rejected_name(rejected))
-            .or_insert_with(|| rejected.clone());
+        self.state().quarantine.entry(set_aside::rejected_name(rejected)).or_insert_with(|| rejected.clone());
         Ok(())
     }
 
@@ -198,19 +177,13 @@ impl SetAside for MemoryLake {
     }
 
     async fn park(&self, batch: &Batch, _reason: &str) -> Result<()> {
-        self.state()
-            .parked
-            .entry(set_aside::parked_name(batch))
-            .or_insert_with(|| batch.clone());
+        self.state().parked.entry(set_aside::parked_name(batch)).or_insert_with(|| batch.clone());
         Ok(())
     }
 
     async fn parked(&self) -> Result<Vec<Parked>> {
         let state = self.state();
-        let parked = |(name, batch): (&String, &Batch)| Parked {
-            name: name.clone(),
-            batch: batch.clone(),
-        };
+        let parked = |(name, batch): (&String, &Batch)| Parked { name: name.clone(), batch: batch.clone() };
         Ok(state.parked.iter().map(parked).collect())
     }
 

@@ -75,19 +75,13 @@ impl Budget for MemoryLedger {
 
 impl Expectations for MemoryLedger {
     async fn record(&self, expectation: &Expectation) -> Result<()> {
-        locked(&self.state)
-            .expectations
-            .insert(expectation.minute, expectation.clone());
+        locked(&self.state).expectations.insert(expectation.minute, expectation.clone());
         Ok(())
     }
 
     async fn expectations(&self, from: Minute, to: Minute) -> Result<Vec<Expectation>> {
         // `max`: a map's range panics where its start is after its end.
-        Ok(locked(&self.state)
-            .expectations
-            .range(from..to.max(from))
-            .map(|(_, e)| e.clone())
-            .collect())
+        Ok(locked(&self.state).expectations.range(from..to.max(from)).map(|(_, e)| e.clone()).collect())
     }
 }
 
@@ -97,21 +91,11 @@ impl Gaps for MemoryLedger {
     }
 
     async fn pending(&self) -> Result<Vec<VersionedGap>> {
-        Ok(locked(&self.state)
-            .gaps
-            .values()
-            .filter(|item| item.gap.is_pending())
-            .cloned()
-            .collect())
+        Ok(locked(&self.state).gaps.values().filter(|item| item.gap.is_pending()).cloned().collect())
     }
 
     async fn of_session(&self, on: NaiveDate) -> Result<Vec<VersionedGap>> {
-        Ok(locked(&self.state)
-            .gaps
-            .values()
-            .filter(|item| item.gap.on == on)
-            .cloned()
-            .collect())
+        Ok(locked(&self.state).gaps.values().filter(|item| item.gap.on == on).cloned().collect())
     }
 
     async fn write(&self, gap: &Gap, version: u64) -> Result<Write> {
@@ -120,13 +104,7 @@ impl Gaps for MemoryLedger {
         if state.gaps.get(&key).map_or(0, |stored| stored.version) != version {
             return Ok(Write::Conflict);
         }
-        state.gaps.insert(
-            key,
-            VersionedGap {
-                gap: gap.clone(),
-                version: version + 1,
-            },
-        );
+        state.gaps.insert(key, VersionedGap { gap: gap.clone(), version: version + 1 });
         Ok(Write::Stored(version + 1))
     }
 }
@@ -138,9 +116,7 @@ impl SourceStates for MemoryLedger {
     }
 
     async fn set_state(&self, source: &SourceName, endpoint: &str, state: &SourceState) -> Result<()> {
-        locked(&self.state)
-            .sources
-            .insert((source.clone(), endpoint.to_owned()), state.clone());
+        locked(&self.state).sources.insert((source.clone(), endpoint.to_owned()), state.clone());
         Ok(())
     }
 }

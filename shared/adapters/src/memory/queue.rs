@@ -40,11 +40,7 @@ struct Held {
 impl<C: Clock> MemoryQueue<C> {
     /// An empty queue.
     pub fn new(clock: C, settings: QueueSettings) -> Self {
-        Self {
-            clock,
-            settings,
-            state: Mutex::default(),
-        }
+        Self { clock, settings, state: Mutex::default() }
     }
 }
 
@@ -70,11 +66,7 @@ impl<C: Clock> QueueConsumer for MemoryQueue<C> {
                 continue;
             }
             let receives = held.receives + 1;
-            delivered.push(Delivery {
-                receipt: format!("{number}-{receives}"),
-                body: held.body.clone(),
-                receives,
-            });
+            delivered.push(Delivery { receipt: format!("{number}-{receives}"), body: held.body.clone(), receives });
             state.insert(number, self.settings.visible_again(now), Held { receives, ..held });
         }
         Ok(delivered)
@@ -97,10 +89,7 @@ impl<C: Clock> QueueConsumer for MemoryQueue<C> {
 impl State {
     fn put(&mut self, message: &Message) {
         self.sent += 1;
-        let held = Held {
-            body: message.body.clone(),
-            receives: 0,
-        };
+        let held = Held { body: message.body.clone(), receives: 0 };
         self.insert(self.sent, message.visible_at, held);
     }
 
@@ -155,10 +144,7 @@ mod tests {
         for (visibility_ms, most_receives) in [(30_000, 3), (1_000, 2), (900_000, 5)] {
             let clock = clock();
             let queue = MemoryQueue::new(clock.clone(), QueueSettings::new(visibility_ms, most_receives));
-            let settings = queue::Settings {
-                visibility_ms: visibility_ms.into(),
-                most_receives,
-            };
+            let settings = queue::Settings { visibility_ms: visibility_ms.into(), most_receives };
             for run in 0..2 {
                 queue::all(&queue, &clock, settings, Fresh(run)).await;
             }
@@ -169,13 +155,7 @@ mod tests {
     async fn a_message_that_was_never_delivered_has_no_receipt() {
         let clock = clock();
         let queue = MemoryQueue::new(clock.clone(), QueueSettings::new(1_000, 2));
-        queue
-            .send(&[Message {
-                body: "a".into(),
-                visible_at: clock.now(),
-            }])
-            .await
-            .unwrap();
+        queue.send(&[Message { body: "a".into(), visible_at: clock.now() }]).await.unwrap();
         assert!(!queue.acknowledge("1-0").await.unwrap());
         assert_eq!(queue.receive(1).await.unwrap().len(), 1);
     }
@@ -185,12 +165,7 @@ mod tests {
         let clock = clock();
         let queue = Arc::new(MemoryQueue::new(clock.clone(), QueueSettings::new(1_000, 2)));
         let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let messages: Vec<_> = (0..400)
-            .map(|n| Message {
-                body: n.to_string(),
-                visible_at: clock.now(),
-            })
-            .collect();
+        let messages: Vec<_> = (0..400).map(|n| Message { body: n.to_string(), visible_at: clock.now() }).collect();
         runtime().block_on(queue.send(&messages)).unwrap();
         let receivers = std::array::from_fn::<_, 4, _>(|_| {
             let queue = Arc::clone(&queue);
@@ -216,10 +191,7 @@ mod tests {
     async fn one_call_receives_a_bounded_number() {
         let clock = clock();
         let queue = MemoryQueue::new(clock.clone(), QueueSettings::new(1_000, 2));
-        let message = Message {
-            body: "a".into(),
-            visible_at: clock.now(),
-        };
+        let message = Message { body: "a".into(), visible_at: clock.now() };
         queue.send(&vec![message; MOST_RECEIVED + 1]).await.unwrap();
         assert_eq!(queue.receive(usize::MAX).await.unwrap().len(), MOST_RECEIVED);
     }

@@ -37,19 +37,12 @@ impl<C: Clock> MemoryStream<C> {
     /// An empty stream with this id.
     pub fn new(clock: C, id: impl Into<String>, settings: StreamSettings) -> Self {
         let shards = (0..settings.shards()).map(|_| Shard::default()).collect();
-        Self {
-            clock,
-            id: id.into(),
-            settings,
-            shards: Mutex::new(shards),
-        }
+        Self { clock, id: id.into(), settings, shards: Mutex::new(shards) }
     }
 
     /// How many records of a shard are kept, before its checkpoint and after it; 0 for no shard.
     pub fn kept(&self, shard: &str) -> usize {
-        index(shard)
-            .and_then(|i| locked(&self.shards).get(i).map(|s| s.records.len()))
-            .unwrap_or(0)
+        index(shard).and_then(|i| locked(&self.shards).get(i).map(|s| s.records.len())).unwrap_or(0)
     }
 }
 
@@ -76,22 +69,14 @@ impl<C: Clock> StreamConsumer for MemoryStream<C> {
 
     async fn read(&self, shard: &str, max: usize) -> Result<Batch> {
         let shards = locked(&self.shards);
-        let found = index(shard)
-            .and_then(|i| shards.get(i))
-            .ok_or_else(|| no_such_shard(shard))?;
-        Ok(Batch {
-            stream_id: self.id.clone(),
-            shard: shard.to_owned(),
-            records: found.read(max.max(1)),
-        })
+        let found = index(shard).and_then(|i| shards.get(i)).ok_or_else(|| no_such_shard(shard))?;
+        Ok(Batch { stream_id: self.id.clone(), shard: shard.to_owned(), records: found.read(max.max(1)) })
     }
 
     async fn checkpoint(&self, shard: &str, sequence: &str) -> Result<()> {
         let kept_since = self.settings.kept_since(self.clock.now());
         let mut shards = locked(&self.shards);
-        let found = index(shard)
-            .and_then(|i| shards.get_mut(i))
-            .ok_or_else(|| no_such_shard(shard))?;
+        let found = index(shard).and_then(|i| shards.get_mut(i)).ok_or_else(|| no_such_shard(shard))?;
         let number = sequence_number(sequence).filter(|n| *n <= found.appended);
         let number = number.ok_or_else(|| no_such_place(shard, sequence))?;
         found.checkpoint = found.checkpoint.max(number);
@@ -122,12 +107,7 @@ impl Shard {
             bytes += record.data.len().max(1);
             first || bytes <= MOST_READ_BYTES
         };
-        self.records
-            .range(after..)
-            .take(max)
-            .take_while(fits)
-            .cloned()
-            .collect()
+        self.records.range(after..).take(max).take_while(fits).cloned().collect()
     }
 
     fn drop_old(&mut self, kept_since: Timestamp) {
@@ -156,17 +136,11 @@ mod tests {
 
     fn place(shards: u32) -> (ManualClock, MemoryStream<ManualClock>) {
         let clock = ManualClock::new(Timestamp::from_epoch_s(1_800_000_000));
-        (
-            clock.clone(),
-            MemoryStream::new(clock, "5eed", StreamSettings::new(shards, HOUR_MS)),
-        )
+        (clock.clone(), MemoryStream::new(clock, "5eed", StreamSettings::new(shards, HOUR_MS)))
     }
 
     fn record(bytes: usize) -> NewRecord {
-        NewRecord {
-            partition_key: "AAPL".into(),
-            data: vec![0; bytes],
-        }
+        NewRecord { partition_key: "AAPL".into(), data: vec![0; bytes] }
     }
 
     #[tokio::test]
@@ -201,14 +175,7 @@ mod tests {
         stream.append(&[record(1)]).await.unwrap();
         clock.set(start.plus_ms(-60_000));
         stream.append(&[record(1)]).await.unwrap();
-        let arrivals: Vec<_> = stream
-            .read("0", 9)
-            .await
-            .unwrap()
-            .records
-            .iter()
-            .map(|r| r.arrived_at)
-            .collect();
+        let arrivals: Vec<_> = stream.read("0", 9).await.unwrap().records.iter().map(|r| r.arrived_at).collect();
         assert_eq!(arrivals, [start, start]);
     }
 
@@ -216,9 +183,6 @@ mod tests {
     async fn one_read_is_bounded_in_bytes() {
         let (_, stream) = place(1);
         stream.append(&vec![record(MAX_RECORD_BYTES); 9]).await.unwrap();
-        assert_eq!(
-            stream.read("0", 9).await.unwrap().records.len(),
-            MOST_READ_BYTES / MAX_RECORD_BYTES
-        );
+        assert_eq!(stream.read("0", 9).await.unwrap().records.len(), MOST_READ_BYTES / MAX_RECORD_BYTES);
     }
 }

@@ -49,10 +49,7 @@ pub async fn read(object: &impl Tail) -> Result<Footer> {
         tail = object.tail(wanted).await?;
     }
     let start = tail.len().checked_sub(wanted).ok_or_else(no_file)?;
-    parse(
-        &Metadata::read(&tail[start..tail.len() - TRAILER_BYTES], TABLE, name)?,
-        name,
-    )
+    parse(&Metadata::read(&tail[start..tail.len() - TRAILER_BYTES], TABLE, name)?, name)
 }
 
 /// The footer in an object's metadata.
@@ -92,14 +89,7 @@ fn masks(coverage: &Coverage) -> Masks {
     for (symbol, held) in &coverage.0 {
         let mut put = |set: &MinuteSet, put: &dyn Fn(&mut HourMasks, String)| {
             for (hour, mask) in set.masks() {
-                put(
-                    masks
-                        .entry(hour.minute(0))
-                        .or_default()
-                        .entry(symbol.clone())
-                        .or_default(),
-                    hex(mask),
-                );
+                put(masks.entry(hour.minute(0)).or_default().entry(symbol.clone()).or_default(), hex(mask));
             }
         };
         for (basis, set) in &held.by_basis {
@@ -119,10 +109,8 @@ fn coverage(masks: Masks) -> Option<Coverage> {
             for (basis, mask) in hour.by_basis {
                 held.by_basis.entry(basis).or_default().extend_set(&set(first, &mask)?);
             }
-            held.suspect
-                .extend_set(&set(first, hour.suspect.as_deref().unwrap_or("0"))?);
-            held.revised
-                .extend_set(&set(first, hour.revised.as_deref().unwrap_or("0"))?);
+            held.suspect.extend_set(&set(first, hour.suspect.as_deref().unwrap_or("0"))?);
+            held.revised.extend_set(&set(first, hour.revised.as_deref().unwrap_or("0"))?);
         }
     }
     Some(coverage)
@@ -161,10 +149,7 @@ mod tests {
     }
 
     async fn footer_of(bytes: Vec<u8>) -> (Result<Footer>, Vec<usize>) {
-        let object = Noted {
-            bytes,
-            reads: Mutex::default(),
-        };
+        let object = Noted { bytes, reads: Mutex::default() };
         let footer = read(&object).await;
         (footer, object.reads.into_inner().expect("one thread"))
     }
@@ -187,14 +172,7 @@ mod tests {
         let prepared = prepare(&object(rows())).expect("prepared");
         let (footer, reads) = footer_of(quotes::to_bytes(&prepared)).await;
         let coverage = Coverage::of(rows().iter().map(|stored| &stored.row));
-        assert_eq!(
-            footer.expect("a footer"),
-            Footer {
-                digest: prepared.name.digest,
-                rows: 6,
-                coverage
-            }
-        );
+        assert_eq!(footer.expect("a footer"), Footer { digest: prepared.name.digest, rows: 6, coverage });
         assert_eq!(reads.len(), 1);
     }
 
@@ -235,11 +213,7 @@ mod tests {
             match footer_of(flipped).await.0 {
                 Ok(footer) => assert!(at < data && footer == whole, "byte {at}"),
                 Err(error) => {
-                    assert!(
-                        at >= data && error.kind == Kind::Corrupt,
-                        "byte {at}: {}",
-                        error.chain()
-                    );
+                    assert!(at >= data && error.kind == Kind::Corrupt, "byte {at}: {}", error.chain());
                     assert!(error.chain().contains("`the-name`"), "{}", error.chain());
                 }
             }
@@ -249,11 +223,9 @@ mod tests {
     #[tokio::test]
     async fn a_mask_that_is_none_is_corrupt() {
         let bytes = quotes::to_bytes(&prepare(&object(rows())).expect("prepared"));
-        for (mask, none) in [
-            ("800000040000000", "zzzzzzzzzzzzzzz"),
-            ("T15:00:00Z", "T15:01:00Z"),
-            ("{\"quote\"", "{\"quota\""),
-        ] {
+        for (mask, none) in
+            [("800000040000000", "zzzzzzzzzzzzzzz"), ("T15:00:00Z", "T15:01:00Z"), ("{\"quote\"", "{\"quota\"")]
+        {
             let error = footer_of(altered(&bytes, mask, none)).await.0.expect_err("no mask");
             assert_eq!(error.kind, Kind::Corrupt, "{}", error.chain());
         }

@@ -44,10 +44,7 @@ pub(super) fn write(table: &str, batch: &RecordBatch, sorted_by: &[usize], metad
         (DATA_KEY, no_checksum()),
         (FOOTER_KEY, no_checksum()),
     ];
-    let pairs = own
-        .iter()
-        .chain(metadata)
-        .map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone()));
+    let pairs = own.iter().chain(metadata).map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone()));
     let ascending = |column: &usize| SortingColumn {
         column_idx: i32::try_from(*column).expect("a table has few columns"),
         descending: false,
@@ -62,14 +59,10 @@ pub(super) fn write(table: &str, batch: &RecordBatch, sorted_by: &[usize], metad
         .set_sorting_columns(Some(sorted_by.iter().map(ascending).collect()))
         .set_key_value_metadata(Some(pairs.collect()))
         .build();
-    let options = ArrowWriterOptions::new()
-        .with_properties(properties)
-        .with_skip_arrow_metadata(true);
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
     let mut writer = ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options)
         .expect("the tables' column types are Parquet's");
-    writer
-        .write(batch)
-        .expect("a batch has its own schema, and memory takes every byte");
+    writer.write(batch).expect("a batch has its own schema, and memory takes every byte");
     let mut bytes = writer.into_inner().expect("memory takes every byte");
     seal(&mut bytes);
     bytes
@@ -98,11 +91,7 @@ pub(super) fn footer_len(tail: &[u8]) -> Option<usize> {
 
 /// Where the value of this key begins in the metadata.
 fn place(metadata: &[u8], key: &str) -> Option<usize> {
-    let at = metadata
-        .windows(key.len())
-        .position(|window| window == key.as_bytes())?
-        + key.len()
-        + BETWEEN_BYTES;
+    let at = metadata.windows(key.len()).position(|window| window == key.as_bytes())? + key.len() + BETWEEN_BYTES;
     (at + DIGITS <= metadata.len()).then_some(at)
 }
 
@@ -126,10 +115,7 @@ impl Metadata {
         let parsed = ParquetMetaDataReader::decode_metadata(metadata)
             .map_err(|error| PortError::caused(Kind::Corrupt, format!("read the footer of `{name}`"), error))?;
         let pairs = parsed.file_metadata().key_value_metadata().cloned().unwrap_or_default();
-        let values = pairs
-            .into_iter()
-            .filter_map(|pair| Some((pair.key, pair.value?)))
-            .collect();
+        let values = pairs.into_iter().filter_map(|pair| Some((pair.key, pair.value?))).collect();
         let rows = u64::try_from(parsed.file_metadata().num_rows()).map_err(|_| broken("it has less than no rows"))?;
         let this = Self { values, rows };
         this.check_version(name)?;
@@ -141,10 +127,7 @@ impl Metadata {
 
     /// The value of a key. `Corrupt` where there is none.
     pub(super) fn value(&self, key: &str, name: &str) -> Result<&str> {
-        self.values
-            .get(key)
-            .map(String::as_str)
-            .ok_or_else(|| corrupt(name, &format!("its footer has no `{key}`")))
+        self.values.get(key).map(String::as_str).ok_or_else(|| corrupt(name, &format!("its footer has no `{key}`")))
     }
 
     fn check_version(&self, name: &str) -> Result<()> {
@@ -171,15 +154,10 @@ pub(super) fn read(bytes: &Bytes, table: &str, schema: &Schema, name: &str) -> R
     let unreadable = |error| PortError::caused(Kind::Corrupt, format!("read the columns of `{name}`"), error);
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).map_err(unreadable)?;
     if reader.schema().fields() != schema.fields() {
-        return Err(corrupt(
-            name,
-            &format!("its columns are not those of the table `{table}`"),
-        ));
+        return Err(corrupt(name, &format!("its columns are not those of the table `{table}`")));
     }
     let reader = reader.build().map_err(unreadable)?;
-    let batches = reader
-        .collect::<std::result::Result<_, _>>()
-        .map_err(|error| unreadable(error.into()))?;
+    let batches = reader.collect::<std::result::Result<_, _>>().map_err(|error| unreadable(error.into()))?;
     Ok((metadata, batches))
 }
 
@@ -227,10 +205,7 @@ pub(super) mod tests {
         let end = bytes.len() - TRAILER_BYTES;
         let start = end - footer_len(&bytes).expect("an object");
         let footer = &mut bytes[start..end];
-        let at = footer
-            .windows(from.len())
-            .position(|window| window == from.as_bytes())
-            .expect("such a text");
+        let at = footer.windows(from.len()).position(|window| window == from.as_bytes()).expect("such a text");
         footer[at..at + to.len()].copy_from_slice(to.as_bytes());
         for key in [DATA_KEY, FOOTER_KEY] {
             let at = place(footer, key).expect("an object");
@@ -267,12 +242,7 @@ pub(super) mod tests {
         let bytes = sample();
         for len in 0..bytes.len() {
             assert_eq!(error_of(bytes[..len].to_vec()).kind, Kind::Corrupt, "cut to {len}");
-            assert_eq!(
-                error_of(bytes[len + 1..].to_vec()).kind,
-                Kind::Corrupt,
-                "the first {} gone",
-                len + 1
-            );
+            assert_eq!(error_of(bytes[len + 1..].to_vec()).kind, Kind::Corrupt, "the first {} gone", len + 1);
         }
     }
 
@@ -281,13 +251,7 @@ pub(super) mod tests {
         let key = |version| format!("{VERSION_KEY}\u{18}\u{1}{version}");
         let error = error_of(altered(&sample(), &key(1), &key(2)));
         assert_eq!(error.kind, Kind::Rejected);
-        assert!(
-            error
-                .chain()
-                .contains("version 2 is newer than 1, use the newer release"),
-            "{}",
-            error.chain()
-        );
+        assert!(error.chain().contains("version 2 is newer than 1, use the newer release"), "{}", error.chain());
         for version in ["0", "x"] {
             let never = format!("{VERSION_KEY}\u{18}\u{1}{version}");
             assert_eq!(error_of(altered(&sample(), &key(1), &never)).kind, Kind::Corrupt);
@@ -299,11 +263,7 @@ pub(super) mod tests {
         let bytes = sessions::to_bytes(&[crate::stored::statuses::tests::status(0)]);
         assert_eq!(error_of(bytes).kind, Kind::Corrupt);
         let error = sessions::from_bytes(&sample().into(), "the-name").expect_err("quotes");
-        assert!(
-            error.chain().contains("no object of the table `sessions`"),
-            "{}",
-            error.chain()
-        );
+        assert!(error.chain().contains("no object of the table `sessions`"), "{}", error.chain());
     }
 
     #[test]

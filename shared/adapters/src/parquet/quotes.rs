@@ -62,9 +62,7 @@ pub fn from_bytes(bytes: &Bytes, name: &str) -> Result<Vec<StoredRow>> {
 /// digest and coverage in its footer and in its name. `Corrupt` where one is not.
 pub fn verify(bytes: &Bytes, dt: NaiveDate, name: &str) -> Result<Footer> {
     let (footer, rows) = read(bytes, name)?;
-    let parsed: ObjectName = name
-        .parse()
-        .map_err(|_| corrupt(name, "its name is not one of this table's"))?;
+    let parsed: ObjectName = name.parse().map_err(|_| corrupt(name, "its name is not one of this table's"))?;
     let digest = digest::of_rows(&rows);
     let mut sorted = rows.clone();
     quotes::sort(&mut sorted);
@@ -100,9 +98,7 @@ fn to_batch(rows: &[StoredRow]) -> RecordBatch {
         Arc::new(TimestampMillisecondArray::from_iter(values).with_timezone(UTC))
     };
     let price = |get: fn(&Row) -> Option<Price>| {
-        Arc::new(Float64Array::from_iter(
-            rows.iter().map(|stored| get(&stored.row).map(Price::get)),
-        ))
+        Arc::new(Float64Array::from_iter(rows.iter().map(|stored| get(&stored.row).map(Price::get))))
     };
     let columns: Vec<ArrayRef> = vec![
         text(|row| row.symbol.as_str()),
@@ -117,9 +113,7 @@ fn to_batch(rows: &[StoredRow]) -> RecordBatch {
         price(|row| row.day.prev_close),
         at(|stored| Some(stored.row.observed_at)),
         at(|stored| Some(stored.stored_at)),
-        Arc::new(Int64Array::from_iter_values(
-            rows.iter().map(|stored| stored.row.revision),
-        )),
+        Arc::new(Int64Array::from_iter_values(rows.iter().map(|stored| stored.row.revision))),
     ];
     RecordBatch::try_new(SCHEMA.clone(), columns).expect("each column is made for its place in the schema")
 }
@@ -156,10 +150,7 @@ fn from_batch(batch: &RecordBatch, rows: &mut Vec<StoredRow>) -> Option<()> {
             observed_at: at(observed_at.value(i)),
             revision: revision.value(i),
         };
-        rows.push(StoredRow {
-            row,
-            stored_at: at(stored_at.value(i)),
-        });
+        rows.push(StoredRow { row, stored_at: at(stored_at.value(i)) });
     }
     Some(())
 }
@@ -190,12 +181,7 @@ mod tests {
     use crate::stored::quotes::tests::{healed, object, row};
 
     fn prepared() -> Prepared {
-        let rows = vec![
-            row("A", 0),
-            row("A", 1),
-            healed("A", 1, Basis::Close, 5),
-            healed("B", 1, Basis::Open, 0),
-        ];
+        let rows = vec![row("A", 0), row("A", 1), healed("A", 1, Basis::Close, 5), healed("B", 1, Basis::Open, 0)];
         prepare(&object(rows)).expect("prepared")
     }
 
@@ -205,11 +191,7 @@ mod tests {
 
     fn verify_error(bytes: Vec<u8>, dt: NaiveDate, name: &ObjectName) -> PortError {
         let error = verify(&bytes.into(), dt, &name.to_string()).expect_err("wrong");
-        assert!(
-            error.kind == Kind::Corrupt && error.chain().contains(&name.to_string()),
-            "{}",
-            error.chain()
-        );
+        assert!(error.kind == Kind::Corrupt && error.chain().contains(&name.to_string()), "{}", error.chain());
         error
     }
 
@@ -227,10 +209,7 @@ mod tests {
     fn many_rows_read_back_over_several_batches() {
         let rows: Vec<StoredRow> = (0..570 * 6).map(|n| row(&format!("S{}", n % 6), n / 6)).collect();
         let prepared = prepare(&object(rows)).expect("prepared");
-        assert_eq!(
-            from_bytes(&to_bytes(&prepared).into(), "x").expect("rows"),
-            prepared.rows
-        );
+        assert_eq!(from_bytes(&to_bytes(&prepared).into(), "x").expect("rows"), prepared.rows);
     }
 
     #[test]
@@ -239,29 +218,12 @@ mod tests {
         let bytes = to_bytes(&prepared);
         let Prepared { name, mut rows } = prepared;
         verify_error(bytes.clone(), dt().succ_opt().expect("a day"), &name);
-        verify_error(
-            bytes.clone(),
-            dt(),
-            &ObjectName {
-                digest: "0".repeat(32),
-                ..name.clone()
-            },
-        );
+        verify_error(bytes.clone(), dt(), &ObjectName { digest: "0".repeat(32), ..name.clone() });
         verify_error(altered(&bytes, &name.digest, &"0".repeat(32)), dt(), &name);
         let masks = verify_error(altered(&bytes, "\"revised\"", "\"suspect\""), dt(), &name);
-        assert!(
-            masks.chain().contains("does not agree with its columns"),
-            "{}",
-            masks.chain()
-        );
+        assert!(masks.chain().contains("does not agree with its columns"), "{}", masks.chain());
         rows.swap(0, 1);
-        let unsorted = Prepared {
-            name: ObjectName {
-                digest: digest::of_rows(&rows),
-                ..name
-            },
-            rows,
-        };
+        let unsorted = Prepared { name: ObjectName { digest: digest::of_rows(&rows), ..name }, rows };
         let error = verify_error(to_bytes(&unsorted), dt(), &unsorted.name);
         assert!(error.chain().contains("not in their order"), "{}", error.chain());
     }
@@ -273,10 +235,7 @@ mod tests {
         let whole = to_batch(&prepared.rows);
         let wrong: [(usize, ArrayRef); 5] = [
             (0, Arc::new(StringArray::from(vec!["a"; 4]))),
-            (
-                1,
-                Arc::new(TimestampMillisecondArray::from(vec![60_001; 4]).with_timezone(UTC)),
-            ),
+            (1, Arc::new(TimestampMillisecondArray::from(vec![60_001; 4]).with_timezone(UTC))),
             (2, Arc::new(Float64Array::from(vec![0.0; 4]))),
             (3, Arc::new(StringArray::from(vec!["guess"; 4]))),
             (7, Arc::new(Float64Array::from(vec![Some(f64::NAN); 4]))),
@@ -287,11 +246,7 @@ mod tests {
             let batch = RecordBatch::try_new(SCHEMA.clone(), columns).expect("a batch");
             let bytes = object::write(TABLE, &batch, &[0, 1], &metadata);
             let error = from_bytes(&bytes.into(), "the-name").expect_err("no row");
-            assert!(
-                error.chain().contains("`the-name`: it has a value that no row has"),
-                "{}",
-                error.chain()
-            );
+            assert!(error.chain().contains("`the-name`: it has a value that no row has"), "{}", error.chain());
         }
     }
 }

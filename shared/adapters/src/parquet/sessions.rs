@@ -28,9 +28,7 @@ pub const TABLE: &str = "sessions";
 /// each key, 0 where the map has none.
 static SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| {
     let counts = |prefix: &str, keys: &[&str]| {
-        keys.iter()
-            .map(|key| required(&format!("{prefix}_{key}"), DataType::Int64))
-            .collect::<Vec<Field>>()
+        keys.iter().map(|key| required(&format!("{prefix}_{key}"), DataType::Int64)).collect::<Vec<Field>>()
     };
     let mut fields = vec![
         required("session_on", DataType::Date32),
@@ -54,12 +52,7 @@ static SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| {
 
 /// The name of an object of these statuses: `<newest as_of>-<digest>.parquet`, the same for the same statuses.
 pub fn name(statuses: &[SessionStatus]) -> String {
-    let newest_ms = statuses
-        .iter()
-        .map(|status| status.as_of.epoch_ms())
-        .max()
-        .unwrap_or(0)
-        .max(0);
+    let newest_ms = statuses.iter().map(|status| status.as_of.epoch_ms()).max().unwrap_or(0).max(0);
     let json = serde_json::to_vec(&sorted(statuses)).expect("a status is JSON: its keys are text");
     format!("{newest_ms:015}-{}.parquet", digest::of_bytes(&json))
 }
@@ -73,11 +66,8 @@ pub fn to_bytes(statuses: &[SessionStatus]) -> Vec<u8> {
 /// version; both name it.
 pub fn from_bytes(bytes: &Bytes, name: &str) -> Result<Vec<SessionStatus>> {
     let (_, batches) = object::read(bytes, TABLE, &SCHEMA, name)?;
-    let rows = batches
-        .iter()
-        .flat_map(|batch| (0..batch.num_rows()).map(|i| from_batch(batch, i)));
-    rows.collect::<Option<_>>()
-        .ok_or_else(|| corrupt(name, "it has a value that no status has"))
+    let rows = batches.iter().flat_map(|batch| (0..batch.num_rows()).map(|i| from_batch(batch, i)));
+    rows.collect::<Option<_>>().ok_or_else(|| corrupt(name, "it has a value that no status has"))
 }
 
 fn sorted(statuses: &[SessionStatus]) -> Vec<SessionStatus> {
@@ -99,9 +89,7 @@ fn to_batch(statuses: &[SessionStatus]) -> RecordBatch {
     let of = |count: Option<&u32>| Some(i64::from(count.copied().unwrap_or(0)));
     let symbols = statuses.iter().map(|status| status.symbol.as_str());
     let mut columns: Vec<ArrayRef> = vec![
-        Arc::new(Date32Array::from_iter_values(
-            statuses.iter().map(|status| status.on.to_epoch_days()),
-        )),
+        Arc::new(Date32Array::from_iter_values(statuses.iter().map(|status| status.on.to_epoch_days()))),
         Arc::new(StringArray::from_iter_values(symbols)),
         at(|status| status.open.start()),
         at(|status| status.close.start()),
@@ -113,9 +101,7 @@ fn to_batch(statuses: &[SessionStatus]) -> RecordBatch {
     columns.extend(UNRECOVERABLE.map(|why| number(&|status| of(status.unrecoverable.get(&why)))));
     columns.push(number(&|status| status.oldest_price_age_s));
     columns.push(count(|status| status.outside));
-    columns.push(Arc::new(BooleanArray::from_iter(
-        statuses.iter().map(|status| Some(status.is_final)),
-    )));
+    columns.push(Arc::new(BooleanArray::from_iter(statuses.iter().map(|status| Some(status.is_final)))));
     columns.push(at(|status| status.as_of));
     RecordBatch::try_new(SCHEMA.clone(), columns).expect("each column is made for its place in the schema")
 }
@@ -181,16 +167,10 @@ mod tests {
 
     #[test]
     fn statuses_read_back_whatever_order_they_came_in() {
-        let other = SessionStatus {
-            symbol: "A".parse().expect("symbol"),
-            ..full(7)
-        };
+        let other = SessionStatus { symbol: "A".parse().expect("symbol"), ..full(7) };
         let (one, reversed) = ([status(0), full(3), other.clone()], [other.clone(), full(3), status(0)]);
         assert_eq!((name(&one), to_bytes(&one)), (name(&reversed), to_bytes(&reversed)));
-        assert_eq!(
-            from_bytes(&to_bytes(&one).into(), "x").expect("statuses"),
-            [other, full(3), status(0)]
-        );
+        assert_eq!(from_bytes(&to_bytes(&one).into(), "x").expect("statuses"), [other, full(3), status(0)]);
         assert_ne!(name(&one), name(&one[..2]));
         assert!(name(&one).starts_with("001795176007000-"), "{}", name(&one));
     }
@@ -202,33 +182,20 @@ mod tests {
             let mut flipped = bytes.clone();
             flipped[at] ^= 1 << (at % 8);
             let error = from_bytes(&flipped.into(), "the-name").expect_err("flipped");
-            assert!(
-                error.kind == Kind::Corrupt && error.chain().contains("`the-name`"),
-                "byte {at}"
-            );
+            assert!(error.kind == Kind::Corrupt && error.chain().contains("`the-name`"), "byte {at}");
         }
     }
 
     #[test]
     fn a_count_that_no_status_has_is_corrupt() {
         let whole = to_batch(&[status(0)]);
-        for column in [
-            "expected",
-            "present_close",
-            "gaps",
-            "unrecoverable_no_data",
-            "longest_quiet_run",
-        ] {
+        for column in ["expected", "present_close", "gaps", "unrecoverable_no_data", "longest_quiet_run"] {
             let mut columns = whole.columns().to_vec();
             columns[SCHEMA.index_of(column).expect("a column")] = Arc::new(Int64Array::from(vec![-1]));
             let batch = RecordBatch::try_new(SCHEMA.clone(), columns).expect("a batch");
             let bytes = object::write(TABLE, &batch, &[0, 1], &[]);
             let error = from_bytes(&bytes.into(), "the-name").expect_err(column);
-            assert!(
-                error.chain().contains("a value that no status has"),
-                "{}",
-                error.chain()
-            );
+            assert!(error.chain().contains("a value that no status has"), "{}", error.chain());
         }
     }
 }

@@ -70,9 +70,7 @@ pub struct FileSecrets {
 impl FileSecrets {
     /// Keys by name and place.
     pub fn new(places: impl IntoIterator<Item = (String, KeyPlace)>) -> Self {
-        Self {
-            places: places.into_iter().collect(),
-        }
+        Self { places: places.into_iter().collect() }
     }
 
     /// Key files that others on the machine may read. Files that cannot be looked at are left out: reading the key names
@@ -80,11 +78,7 @@ impl FileSecrets {
     pub fn exposed(&self) -> Vec<Exposed> {
         let mode = |path: &Path| readable_by_others(path).ok().flatten();
         let of = |(name, place): (&String, &KeyPlace)| match place {
-            KeyPlace::File(path) => mode(path).map(|mode| Exposed {
-                name: name.clone(),
-                path: path.clone(),
-                mode,
-            }),
+            KeyPlace::File(path) => mode(path).map(|mode| Exposed { name: name.clone(), path: path.clone(), mode }),
             KeyPlace::Given { .. } => None,
         };
         self.places.iter().filter_map(of).collect()
@@ -117,10 +111,7 @@ fn read_file(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let read = File::open(path)?.take(MAX_KEY_BYTES + 1).read_to_string(&mut text)?;
     if read as u64 > MAX_KEY_BYTES {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("longer than {MAX_KEY_BYTES} bytes"),
-        ));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("longer than {MAX_KEY_BYTES} bytes")));
     }
     Ok(text)
 }
@@ -135,10 +126,7 @@ fn on_one_line(text: &str) -> String {
 
 /// Eight hexadecimal digits: enough to tell two keys apart, too few to find one.
 fn version(key: &Key) -> KeyVersion {
-    let hash = Sha256::new()
-        .chain_update(VERSION_PREFIX)
-        .chain_update(key.expose())
-        .finalize();
+    let hash = Sha256::new().chain_update(VERSION_PREFIX).chain_update(key.expose()).finalize();
     hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -166,17 +154,11 @@ mod tests {
 
     fn read(place: KeyPlace) -> Result<Secret> {
         let secrets = FileSecrets::new([("finnhub".to_owned(), place)]);
-        secrets
-            .secret("finnhub", false)
-            .now_or_never()
-            .expect("reading a file waits for nothing")
+        secrets.secret("finnhub", false).now_or_never().expect("reading a file waits for nothing")
     }
 
     fn given(text: &str) -> KeyPlace {
-        KeyPlace::Given {
-            text: text.to_owned(),
-            from: "FINNHUB_TOKEN".to_owned(),
-        }
+        KeyPlace::Given { text: text.to_owned(), from: "FINNHUB_TOKEN".to_owned() }
     }
 
     fn file(folder: &tempfile::TempDir, content: &[u8]) -> PathBuf {
@@ -197,29 +179,19 @@ mod tests {
         let path = file(&folder, b" c0ffee \n");
         let from_file = read(KeyPlace::File(path)).expect("a key");
         let as_given = read(given("c0ffee")).expect("a key");
-        assert_eq!(
-            (from_file.key.expose(), &from_file.version),
-            ("c0ffee", &as_given.version)
-        );
+        assert_eq!((from_file.key.expose(), &from_file.version), ("c0ffee", &as_given.version));
     }
 
     #[test]
     fn json_may_be_spread_over_lines() {
         let spread = "{\n  \"key_id\": \"PK\",\n  \"secret_key\": \"a/b\"\n}\n";
-        assert_eq!(
-            read(given(spread)).expect("a key").key.expose(),
-            r#"{"key_id":"PK","secret_key":"a/b"}"#
-        );
+        assert_eq!(read(given(spread)).expect("a key").key.expose(), r#"{"key_id":"PK","secret_key":"a/b"}"#);
     }
 
     #[test]
     fn the_version_is_eight_digits_changes_with_the_key_and_stays_with_it() {
         let version = |text: &str| read(given(text)).expect("a key").version;
-        assert_eq!(
-            version("c0ffee"),
-            "5233256c",
-            "stored with what is known of a source: it must stay the same"
-        );
+        assert_eq!(version("c0ffee"), "5233256c", "stored with what is known of a source: it must stay the same");
         assert_ne!(version("c0ffee"), version("c0fffe"));
         assert!(version("x").len() == 8 && version("x").bytes().all(|b| b.is_ascii_hexdigit()));
     }
@@ -229,13 +201,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = file(&folder, b"old");
         let secrets = FileSecrets::new([("finnhub".to_owned(), KeyPlace::File(path))]);
-        let now = || {
-            secrets
-                .secret("finnhub", true)
-                .now_or_never()
-                .expect("waits for nothing")
-                .expect("a key")
-        };
+        let now = || secrets.secret("finnhub", true).now_or_never().expect("waits for nothing").expect("a key");
         let old = now();
         file(&folder, b"newer");
         assert_eq!(now().key.expose(), "newer");
@@ -252,20 +218,11 @@ mod tests {
         );
         for content in [b"".as_slice(), b" \n", b"ses ame", b"ses\xffame", b"ses\0ame"] {
             let message = refusal(KeyPlace::File(file(&folder, content)));
-            assert!(
-                message.contains("key`") && !message.contains("ame\n") && !message.contains("ses"),
-                "{message}"
-            );
+            assert!(message.contains("key`") && !message.contains("ame\n") && !message.contains("ses"), "{message}");
         }
         let message = refusal(given("ses ame"));
-        assert!(
-            message.contains("`FINNHUB_TOKEN`") && !message.contains("ame "),
-            "{message}"
-        );
-        let unknown = FileSecrets::default()
-            .secret("alpaca", false)
-            .now_or_never()
-            .expect("waits for nothing");
+        assert!(message.contains("`FINNHUB_TOKEN`") && !message.contains("ame "), "{message}");
+        let unknown = FileSecrets::default().secret("alpaca", false).now_or_never().expect("waits for nothing");
         assert!(unknown.expect_err("refused").chain().contains("`alpaca`"));
     }
 
@@ -294,23 +251,12 @@ mod tests {
 
         let folder = tempfile::tempdir().expect("folder");
         let path = file(&folder, b"sesame");
-        let places = [
-            ("finnhub".to_owned(), KeyPlace::File(path.clone())),
-            ("alpaca".to_owned(), given("sesame")),
-        ];
+        let places = [("finnhub".to_owned(), KeyPlace::File(path.clone())), ("alpaca".to_owned(), given("sesame"))];
         let secrets = FileSecrets::new(places);
         for (mode, exposed) in [(0o600, false), (0o640, false), (0o644, true), (0o604, true)] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
-            let named = Exposed {
-                name: "finnhub".to_owned(),
-                path: path.clone(),
-                mode,
-            };
-            assert_eq!(
-                secrets.exposed(),
-                if exposed { vec![named] } else { vec![] },
-                "{mode:o}"
-            );
+            let named = Exposed { name: "finnhub".to_owned(), path: path.clone(), mode };
+            assert_eq!(secrets.exposed(), if exposed { vec![named] } else { vec![] }, "{mode:o}");
         }
     }
 }

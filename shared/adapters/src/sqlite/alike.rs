@@ -51,13 +51,7 @@ enum LedgerStep {
 }
 
 fn queue_step() -> impl Strategy<Value = QueueStep> {
-    let delay = prop_oneof![
-        Just(-5),
-        Just(0),
-        1..3_000_i64,
-        Just(MAX_DELAY_MS),
-        Just(MAX_DELAY_MS + 1)
-    ];
+    let delay = prop_oneof![Just(-5), Just(0), 1..3_000_i64, Just(MAX_DELAY_MS), Just(MAX_DELAY_MS + 1)];
     prop_oneof![
         2 => prop::collection::vec(delay, 0..4).prop_map(QueueStep::Send),
         3 => (0..4_usize).prop_map(QueueStep::Receive),
@@ -109,10 +103,7 @@ fn quick(folder: &Folder) -> Database {
 }
 
 fn block_on(future: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime")
-        .block_on(future);
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future);
 }
 
 async fn same_queues(steps: &[QueueStep]) {
@@ -130,39 +121,24 @@ async fn same_queues(steps: &[QueueStep]) {
                 };
                 let messages: Vec<_> = delays.iter().enumerate().map(message).collect();
                 sent += messages.len();
-                let (a, b) = (
-                    memory.send(&messages).await.unwrap(),
-                    sqlite.send(&messages).await.unwrap(),
-                );
+                let (a, b) = (memory.send(&messages).await.unwrap(), sqlite.send(&messages).await.unwrap());
                 assert_eq!(kinds(&a), kinds(&b));
             }
             QueueStep::Receive(max) => {
                 let (a, b) = (memory.receive(*max).await.unwrap(), sqlite.receive(*max).await.unwrap());
                 let what = |d: &Delivery| (d.body.clone(), d.receives);
-                assert_eq!(
-                    a.iter().map(what).collect::<Vec<_>>(),
-                    b.iter().map(what).collect::<Vec<_>>()
-                );
+                assert_eq!(a.iter().map(what).collect::<Vec<_>>(), b.iter().map(what).collect::<Vec<_>>());
                 receipts.extend(a.into_iter().zip(b).map(|(a, b)| (a.receipt, b.receipt)));
             }
             QueueStep::Acknowledge(which) if !receipts.is_empty() => {
                 let (a, b) = which.get(&receipts);
-                assert_eq!(
-                    memory.acknowledge(a).await.unwrap(),
-                    sqlite.acknowledge(b).await.unwrap()
-                );
+                assert_eq!(memory.acknowledge(a).await.unwrap(), sqlite.acknowledge(b).await.unwrap());
             }
             QueueStep::Acknowledge(_) => {}
             QueueStep::Advance(ms) => clock.advance_ms(*ms),
         }
-        assert_eq!(
-            memory.next_visible_at().await.unwrap(),
-            sqlite.next_visible_at().await.unwrap()
-        );
-        assert_eq!(
-            memory.dead_letters().await.unwrap(),
-            sqlite.dead_letters().await.unwrap()
-        );
+        assert_eq!(memory.next_visible_at().await.unwrap(), sqlite.next_visible_at().await.unwrap());
+        assert_eq!(memory.dead_letters().await.unwrap(), sqlite.dead_letters().await.unwrap());
     }
 }
 
@@ -173,30 +149,18 @@ async fn same_streams(steps: &[StreamStep]) {
     for step in steps {
         match step {
             StreamStep::Append(keys) => {
-                let record = |key: &u8| NewRecord {
-                    partition_key: key.to_string(),
-                    data: vec![*key],
-                };
+                let record = |key: &u8| NewRecord { partition_key: key.to_string(), data: vec![*key] };
                 let records: Vec<_> = keys.iter().map(record).collect();
-                let (a, b) = (
-                    memory.append(&records).await.unwrap(),
-                    sqlite.append(&records).await.unwrap(),
-                );
+                let (a, b) = (memory.append(&records).await.unwrap(), sqlite.append(&records).await.unwrap());
                 assert_eq!(kinds(&a), kinds(&b));
             }
             StreamStep::Read(shard, max) => {
-                let (a, b) = (
-                    memory.read(&shard.to_string(), *max).await,
-                    sqlite.read(&shard.to_string(), *max).await,
-                );
+                let (a, b) = (memory.read(&shard.to_string(), *max).await, sqlite.read(&shard.to_string(), *max).await);
                 assert_eq!(a.map_err(|e| e.chain()), b.map_err(|e| e.chain()));
             }
             StreamStep::Checkpoint(shard, sequence) => {
                 let (shard, sequence) = (shard.to_string(), sequence.to_string());
-                let (a, b) = (
-                    memory.checkpoint(&shard, &sequence).await,
-                    sqlite.checkpoint(&shard, &sequence).await,
-                );
+                let (a, b) = (memory.checkpoint(&shard, &sequence).await, sqlite.checkpoint(&shard, &sequence).await);
                 assert_eq!(a.map_err(|e| e.chain()), b.map_err(|e| e.chain()));
             }
             StreamStep::Advance(ms) => clock.advance_ms(*ms),
@@ -222,10 +186,7 @@ async fn same_ledgers(steps: &[LedgerStep]) {
             LedgerStep::Lease(minute, calls, share) => {
                 let minute = Minute::from_index(minute);
                 let leased = memory.lease_replay(&provider, minute, calls, share).await.unwrap();
-                assert_eq!(
-                    leased,
-                    sqlite.lease_replay(&provider, minute, calls, share).await.unwrap()
-                );
+                assert_eq!(leased, sqlite.lease_replay(&provider, minute, calls, share).await.unwrap());
             }
             LedgerStep::Land(shard, through) => {
                 let (shard, through) = (shard.to_string(), Minute::from_index(through).start());
@@ -233,16 +194,10 @@ async fn same_ledgers(steps: &[LedgerStep]) {
                 sqlite.note_landed(&shard, through).await.unwrap();
             }
         }
-        assert_eq!(
-            memory.landed_through().await.unwrap(),
-            sqlite.landed_through().await.unwrap()
-        );
+        assert_eq!(memory.landed_through().await.unwrap(), sqlite.landed_through().await.unwrap());
     }
 }
 
 fn kinds(outcomes: &[mendlake_ports::Result<()>]) -> Vec<Option<mendlake_ports::Kind>> {
-    outcomes
-        .iter()
-        .map(|outcome| outcome.as_ref().err().map(|error| error.kind))
-        .collect()
+    outcomes.iter().map(|outcome| outcome.as_ref().err().map(|error| error.kind)).collect()
 }

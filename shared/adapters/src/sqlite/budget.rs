@@ -19,11 +19,7 @@ impl Budget for SqliteLedger {
                        ON CONFLICT DO UPDATE SET live = excluded.live WHERE live IS NULL";
             let reserved = tx.execute(sql, params![provider.as_str(), minute.index(), calls])? == 1;
             forget_old(tx, provider, minute)?;
-            Ok(if reserved {
-                Reservation::Reserved
-            } else {
-                Reservation::AlreadyReserved
-            })
+            Ok(if reserved { Reservation::Reserved } else { Reservation::AlreadyReserved })
         })
     }
 
@@ -31,9 +27,7 @@ impl Budget for SqliteLedger {
         self.database().write("lease replay calls", |tx| {
             let sql = "SELECT leased, share FROM budget WHERE provider = ?1 AND minute = ?2";
             let key = params![provider.as_str(), minute.index()];
-            let given = tx
-                .query_row(sql, key, |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()?;
+            let given = tx.query_row(sql, key, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
             let (leased, smallest): (u32, Option<u32>) = given.unwrap_or_default();
             let share = smallest.map_or(share, |smallest| smallest.min(share));
             let lease = calls.min(share.saturating_sub(leased));
@@ -62,34 +56,17 @@ mod tests {
         let folder = Folder::new();
         let ledger = SqliteLedger::new(folder.open());
         let provider = "finnhub".parse().unwrap();
-        let reserve = async |minute| {
-            ledger
-                .reserve_live(&provider, Minute::from_index(minute), 1)
-                .await
-                .unwrap()
-        };
+        let reserve = async |minute| ledger.reserve_live(&provider, Minute::from_index(minute), 1).await.unwrap();
         assert_eq!(reserve(0).await, Reservation::Reserved);
         reserve(KEPT_MINUTES).await;
         assert_eq!(reserve(0).await, Reservation::AlreadyReserved);
         let other = "other".parse().unwrap();
-        ledger
-            .lease_replay(&other, Minute::from_index(9 * KEPT_MINUTES), 1, 1)
-            .await
-            .unwrap();
-        assert_eq!(
-            reserve(0).await,
-            Reservation::AlreadyReserved,
-            "another provider's minutes say nothing"
-        );
-        ledger
-            .lease_replay(&provider, Minute::from_index(KEPT_MINUTES + 1), 1, 1)
-            .await
-            .unwrap();
+        ledger.lease_replay(&other, Minute::from_index(9 * KEPT_MINUTES), 1, 1).await.unwrap();
+        assert_eq!(reserve(0).await, Reservation::AlreadyReserved, "another provider's minutes say nothing");
+        ledger.lease_replay(&provider, Minute::from_index(KEPT_MINUTES + 1), 1, 1).await.unwrap();
         let left: u32 = ledger
             .database()
-            .read("count", |tx| {
-                Ok(tx.query_row("SELECT count(*) FROM budget", [], |row| row.get(0))?)
-            })
+            .read("count", |tx| Ok(tx.query_row("SELECT count(*) FROM budget", [], |row| row.get(0))?))
             .unwrap();
         assert_eq!(left, 3, "the last two minutes and the other provider's");
     }

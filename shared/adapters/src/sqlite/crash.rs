@@ -30,10 +30,7 @@ pub(super) struct Folder {
 impl Folder {
     pub(super) fn new() -> Self {
         let root = Rc::new(tempfile::tempdir().unwrap());
-        Self {
-            path: root.path().to_owned(),
-            root,
-        }
+        Self { path: root.path().to_owned(), root }
     }
 
     pub(super) fn file(&self) -> PathBuf {
@@ -58,10 +55,7 @@ impl Folder {
         fs::create_dir(&path).unwrap();
         fs::copy(self.file(), path.join(DATABASE)).unwrap();
         fs::write(path.join(LOG), change(self.log())).unwrap();
-        Self {
-            root: Rc::clone(&self.root),
-            path,
-        }
+        Self { root: Rc::clone(&self.root), path }
     }
 
     fn log(&self) -> Vec<u8> {
@@ -83,19 +77,13 @@ async fn waiting(folder: &Folder) -> usize {
 async fn a_torn_log_loses_no_acknowledged_call_and_no_part_of_one() {
     let folder = Folder::new();
     let sender = queue(&folder);
-    let message = Message {
-        body: "x".repeat(900),
-        visible_at: clock().now(),
-    };
+    let message = Message { body: "x".repeat(900), visible_at: clock().now() };
     let mut lengths = vec![folder.log().len()];
     for _call in 0..5 {
         sender.send(&vec![message.clone(); 20]).await.unwrap();
         lengths.push(folder.log().len());
     }
-    assert!(
-        lengths.is_sorted_by(|a, b| a < b),
-        "each call is in the log when it returns: {lengths:?}"
-    );
+    assert!(lengths.is_sorted_by(|a, b| a < b), "each call is in the log when it returns: {lengths:?}");
     for (calls, pair) in lengths.windows(2).enumerate() {
         for cut in [pair[0], pair[0] + 1, pair[0].midpoint(pair[1]), pair[1] - 1] {
             let torn = folder.image(|log| log[..cut].to_vec());
@@ -129,15 +117,9 @@ async fn a_call_that_fails_half_way_leaves_nothing() {
     let folder = Folder::new();
     let sender = queue(&folder);
     let limited = folder.open();
-    limited
-        .connection()
-        .execute_batch("PRAGMA cache_size = 1; PRAGMA max_page_count = 40")
-        .unwrap();
+    limited.connection().execute_batch("PRAGMA cache_size = 1; PRAGMA max_page_count = 40").unwrap();
     let limited = SqliteQueue::new(limited, clock(), "live", QueueSettings::new(60_000, 3));
-    let message = Message {
-        body: "x".repeat(9_000),
-        visible_at: clock().now(),
-    };
+    let message = Message { body: "x".repeat(9_000), visible_at: clock().now() };
     let refused = limited.send(&vec![message.clone(); 20]).await.unwrap_err();
     assert!(refused.to_string().ends_with("the disk is full"), "{}", refused.chain());
     assert_eq!(refused.kind, mendlake_ports::Kind::Unavailable);

@@ -63,9 +63,7 @@ impl Database {
         check_version(&connection, MIGRATIONS.len(), &doing)?;
         make_durable(&connection, durability, &doing)?;
         migrate(&mut connection, MIGRATIONS, &doing)?;
-        Ok(Self {
-            connection: Arc::new(Mutex::new(connection)),
-        })
+        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }
 
     /// Opens the file for reading beside a process that writes it. Writing through it is `Denied`.
@@ -79,15 +77,21 @@ impl Database {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, &doing)?;
         let version = check_version(&connection, MIGRATIONS.len(), &doing)?;
         if version < MIGRATIONS.len() {
-            let what = format!(
-                "schema version {version} is not {} yet: start `mendlake run` once",
-                MIGRATIONS.len()
-            );
+            let what = format!("schema version {version} is not {} yet: start `mendlake run` once", MIGRATIONS.len());
             return Err(PortError::new(Kind::Rejected, format!("{doing}: {what}")));
         }
-        Ok(Self {
-            connection: Arc::new(Mutex::new(connection)),
-        })
+        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    /// Reads the whole file and checks that its tables and indexes agree. `Corrupt` where they do not.
+    pub fn check(&self) -> Result<()> {
+        let answer = self.read("check database", |tx| {
+            Ok(tx.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0))?)
+        })?;
+        match answer.as_str() {
+            "ok" => Ok(()),
+            found => Err(PortError::new(Kind::Corrupt, format!("check database: {found}"))),
+        }
     }
 
     /// Runs one reading transaction: it sees one moment of the database.
@@ -127,9 +131,7 @@ fn connect(path: &Path, flags: OpenFlags, doing: &str) -> Result<Connection> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|e| sql_error(doing, e))?;
     connection.busy_timeout(BUSY_FOR).map_err(|e| sql_error(doing, e))?;
-    connection
-        .pragma_update(None, "foreign_keys", true)
-        .map_err(|e| sql_error(doing, e))?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(|e| sql_error(doing, e))?;
     Ok(connection)
 }
 
@@ -206,9 +208,7 @@ fn migrate(connection: &mut Connection, migrations: &[&str], doing: &str) -> Res
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", migrations.len() as i64)
     };
-    apply()
-        .and_then(|()| transaction.commit())
-        .map_err(|e| sql_error(doing, e))
+    apply().and_then(|()| transaction.commit()).map_err(|e| sql_error(doing, e))
 }
 
 #[cfg(test)]

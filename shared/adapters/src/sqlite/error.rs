@@ -44,11 +44,7 @@ impl Failure {
 /// SQLite's error as the port's.
 pub(super) fn sql_error(doing: &str, error: rusqlite::Error) -> PortError {
     let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
-    let doing = if full {
-        format!("{doing}: the disk is full")
-    } else {
-        doing.to_owned()
-    };
+    let doing = if full { format!("{doing}: the disk is full") } else { doing.to_owned() };
     PortError::caused(kind(&error), doing, error)
 }
 
@@ -109,13 +105,9 @@ mod tests {
     #[test]
     fn a_column_of_another_type_is_corrupt() {
         let database = rusqlite::Connection::open_in_memory().unwrap();
-        let error = database
-            .query_row("SELECT 'text'", [], |row| row.get::<_, i64>(0))
-            .unwrap_err();
+        let error = database.query_row("SELECT 'text'", [], |row| row.get::<_, i64>(0)).unwrap_err();
         assert_eq!(sql_error("read", error).kind, Kind::Corrupt);
-        let error = database
-            .query_row("SELECT 5000000000", [], |row| row.get::<_, u32>(0))
-            .unwrap_err();
+        let error = database.query_row("SELECT 5000000000", [], |row| row.get::<_, u32>(0)).unwrap_err();
         assert_eq!(sql_error("read", error).kind, Kind::Corrupt);
     }
 }

@@ -43,10 +43,7 @@ impl Expectations for SqliteLedger {
 
 /// The items of an expectation: at least one, or a minute that expects nothing would look dark.
 fn items(whole: &Expectation) -> Vec<Expectation> {
-    let item = |symbols: &[Symbol]| Expectation {
-        symbols: symbols.to_vec(),
-        ..whole.clone()
-    };
+    let item = |symbols: &[Symbol]| Expectation { symbols: symbols.to_vec(), ..whole.clone() };
     if whole.symbols.is_empty() {
         return vec![item(&[])];
     }

@@ -21,15 +21,12 @@ impl Gaps for SqliteLedger {
     }
 
     async fn pending(&self) -> Result<Vec<VersionedGap>> {
-        self.database().read("read pending gaps", |tx| {
-            items(tx, "WHERE pending = 1 ORDER BY day, symbol", [])
-        })
+        self.database().read("read pending gaps", |tx| items(tx, "WHERE pending = 1 ORDER BY day, symbol", []))
     }
 
     async fn of_session(&self, on: NaiveDate) -> Result<Vec<VersionedGap>> {
         let filter = "WHERE day = ?1 ORDER BY symbol";
-        self.database()
-            .read("read gaps of session", |tx| items(tx, filter, [on.to_string()]))
+        self.database().read("read gaps of session", |tx| items(tx, filter, [on.to_string()]))
     }
 
     async fn write(&self, gap: &Gap, version: u64) -> Result<Write> {
@@ -46,11 +43,7 @@ impl Gaps for SqliteLedger {
             let (day, symbol) = (gap.on.to_string(), gap.symbol.as_str());
             Ok(tx.execute(sql, params![day, symbol, before, after, gap.is_pending(), to_json(gap)])? == 1)
         })?;
-        Ok(if stored {
-            Write::Stored(version + 1)
-        } else {
-            Write::Conflict
-        })
+        Ok(if stored { Write::Stored(version + 1) } else { Write::Conflict })
     }
 }
 
@@ -61,10 +54,7 @@ fn items(tx: &Transaction<'_>, filter: &str, key: impl Params) -> Step<Vec<Versi
     while let Some(row) = rows.next()? {
         let (day, symbol): (String, String) = (row.get(0)?, row.get(1)?);
         let gap = parse(&format!("gap of `{symbol}` on {day}"), &row.get::<_, String>(3)?)?;
-        items.push(VersionedGap {
-            gap,
-            version: row.get::<_, i64>(2)?.unsigned_abs(),
-        });
+        items.push(VersionedGap { gap, version: row.get::<_, i64>(2)?.unsigned_abs() });
     }
     Ok(items)
 }

@@ -45,23 +45,13 @@ fn queue(database: &Database, clock: &ManualClock) -> SqliteQueue<ManualClock> {
 }
 
 fn stream(database: &Database, clock: &ManualClock) -> SqliteStream<ManualClock> {
-    SqliteStream::open(
-        database.clone(),
-        clock.clone(),
-        "1f00d5eed0000001",
-        StreamSettings::new(2, 3_600_000),
-    )
-    .unwrap()
+    SqliteStream::open(database.clone(), clock.clone(), "1f00d5eed0000001", StreamSettings::new(2, 3_600_000)).unwrap()
 }
 
 fn sample_gap() -> Gap {
     let open = minute("2026-11-20T14:30:00Z");
     let minutes = |from, to| MinuteSet::between(open + from, open + to);
-    let mut gap = Gap::new(
-        "2026-11-20".parse().unwrap(),
-        "BRK.B".parse().unwrap(),
-        at("2026-11-20T14:36:00.000Z"),
-    );
+    let mut gap = Gap::new("2026-11-20".parse().unwrap(), "BRK.B".parse().unwrap(), at("2026-11-20T14:36:00.000Z"));
     gap.set_open(OpenReason::Waiting, &minutes(0, 2));
     gap.set_open(OpenReason::MarketAbsent, &minutes(29, 31));
     gap.suspect = minutes(5, 6);
@@ -82,11 +72,7 @@ fn sample_gap() -> Gap {
 
 fn sample_expectation() -> Expectation {
     let symbols = ["AAPL", "BRK.B"].map(|s| s.parse().unwrap()).to_vec();
-    Expectation {
-        minute: minute("2026-11-20T14:31:00Z"),
-        symbols,
-        requested_at: at("2026-11-20T14:30:12.500Z"),
-    }
+    Expectation { minute: minute("2026-11-20T14:31:00Z"), symbols, requested_at: at("2026-11-20T14:30:12.500Z") }
 }
 
 fn sample_state() -> SourceState {
@@ -114,25 +100,14 @@ fn sample_run() -> Run {
 async fn written(database: &Database) {
     let clock = clock();
     let (queue, stream) = (queue(database, &clock), stream(database, &clock));
-    let message = |body: &str| {
-        [Message {
-            body: body.into(),
-            visible_at: clock.now(),
-        }]
-    };
+    let message = |body: &str| [Message { body: body.into(), visible_at: clock.now() }];
     queue.send(&message("dead")).await.unwrap();
     queue.receive(1).await.unwrap();
     clock.advance_ms(60_000);
     queue.receive(1).await.unwrap();
     queue.send(&message("waiting")).await.unwrap();
-    let record = |key: &str| NewRecord {
-        partition_key: key.into(),
-        data: format!("{{\"v\":1}} {key}\n").into_bytes(),
-    };
-    stream
-        .append(&[record("AAPL"), record("SPY"), record("AAPL")])
-        .await
-        .unwrap();
+    let record = |key: &str| NewRecord { partition_key: key.into(), data: format!("{{\"v\":1}} {key}\n").into_bytes() };
+    stream.append(&[record("AAPL"), record("SPY"), record("AAPL")]).await.unwrap();
     stream.checkpoint("1", "1").await.unwrap();
 
     let (ledger, provider) = (SqliteLedger::new(database.clone()), "finnhub".parse().unwrap());
@@ -150,22 +125,14 @@ async fn written(database: &Database) {
 fn dump(connection: &Connection) -> String {
     let texts = |sql: &str| -> Vec<String> {
         let mut statement = connection.prepare(sql).unwrap();
-        statement
-            .query_map([], |row| row.get(0))
-            .unwrap()
-            .map(|text| text.unwrap())
-            .collect()
+        statement.query_map([], |row| row.get(0)).unwrap().map(|text| text.unwrap()).collect()
     };
     let schema = |filter: &str, column: &str| {
-        texts(&format!(
-            "SELECT {column} FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' AND {filter} ORDER BY rowid"
-        ))
+        texts(&format!("SELECT {column} FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' AND {filter} ORDER BY rowid"))
     };
     let mut dump = String::new();
     for pragma in ["application_id", "user_version"] {
-        let value: i64 = connection
-            .query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))
-            .unwrap();
+        let value: i64 = connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0)).unwrap();
         dump += &format!("PRAGMA {pragma} = {value};\n");
     }
     for sql in schema("sql IS NOT NULL", "sql") {
@@ -203,10 +170,7 @@ async fn a_database_of_version_1_stays_readable() {
         let batch = stream.read(shard, 9).await.unwrap();
         assert_eq!((batch.stream_id.as_str(), batch.records.len()), ("1f00d5eed0000001", 1));
         let record = &batch.records[0];
-        assert_eq!(
-            (record.sequence.as_str(), record.data.as_slice()),
-            (sequence, data.as_bytes())
-        );
+        assert_eq!((record.sequence.as_str(), record.data.as_slice()), (sequence, data.as_bytes()));
         assert_eq!(record.arrived_at, at("2026-11-20T14:31:01.250Z"));
     }
 }
@@ -217,27 +181,12 @@ async fn a_ledger_of_version_1_stays_readable() {
     Connection::open(folder.file()).unwrap().execute_batch(V1).unwrap();
     let (ledger, provider) = (SqliteLedger::new(folder.open()), "finnhub".parse().unwrap());
     let first = minute("2026-11-20T14:31:00Z");
-    assert_eq!(
-        ledger.reserve_live(&provider, first, 8).await.unwrap(),
-        Reservation::AlreadyReserved
-    );
+    assert_eq!(ledger.reserve_live(&provider, first, 8).await.unwrap(), Reservation::AlreadyReserved);
     assert_eq!(ledger.lease_replay(&provider, first, 50, 60).await.unwrap(), 35);
-    assert_eq!(
-        ledger.expectations(first, first + 1).await.unwrap(),
-        [sample_expectation()]
-    );
-    assert_eq!(
-        ledger.pending().await.unwrap(),
-        [VersionedGap {
-            gap: sample_gap(),
-            version: 1
-        }]
-    );
+    assert_eq!(ledger.expectations(first, first + 1).await.unwrap(), [sample_expectation()]);
+    assert_eq!(ledger.pending().await.unwrap(), [VersionedGap { gap: sample_gap(), version: 1 }]);
     assert_eq!(ledger.state(&provider, "candle").await.unwrap(), sample_state());
-    assert_eq!(
-        ledger.landed_through().await.unwrap(),
-        Some(at("2026-11-20T14:31:00.000Z"))
-    );
+    assert_eq!(ledger.landed_through().await.unwrap(), Some(at("2026-11-20T14:31:00.000Z")));
     assert_eq!(ledger.last_run().await.unwrap(), Some(sample_run()));
 }
 
@@ -249,10 +198,7 @@ async fn an_item_of_a_newer_form_or_of_none_is_refused_by_name() {
     let gap = sample_gap();
     let ledger = SqliteLedger::new(database.clone());
     let spoiled = async |to: &str| {
-        database
-            .connection()
-            .execute("UPDATE gaps SET item = ?1", [to])
-            .unwrap();
+        database.connection().execute("UPDATE gaps SET item = ?1", [to]).unwrap();
         let error = ledger.gap(gap.on, &gap.symbol).await.unwrap_err();
         (error.kind, error.to_string())
     };
@@ -260,15 +206,7 @@ async fn an_item_of_a_newer_form_or_of_none_is_refused_by_name() {
     let newer = format!("{named}: version 2 was written by a newer release than this one, use that one");
     assert_eq!(spoiled("{\"v\":2}").await, (Kind::Rejected, newer));
     for none in ["", "[]", "{\"v\":1}", "{\"v\":\"1\"}"] {
-        assert_eq!(
-            spoiled(none).await,
-            (Kind::Corrupt, format!("{named}: not such an item")),
-            "`{none}`"
-        );
+        assert_eq!(spoiled(none).await, (Kind::Corrupt, format!("{named}: not such an item")), "`{none}`");
     }
-    assert_eq!(
-        ledger.pending().await.unwrap_err().kind,
-        Kind::Corrupt,
-        "never a shorter list"
-    );
+    assert_eq!(ledger.pending().await.unwrap_err().kind, Kind::Corrupt, "never a shorter list");
 }

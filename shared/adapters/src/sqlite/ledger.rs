@@ -29,6 +29,16 @@ impl SqliteLedger {
         Self { database }
     }
 
+    /// Forgets what the lake can tell again: gap items and runs. The next reconciliation, finding none, looks at everything
+    /// from the watchlist's first minute on.
+    pub fn forget_derived(&self) -> Result<()> {
+        self.database.write("forget what the lake can tell", |tx| {
+            tx.execute("DELETE FROM gaps", [])?;
+            tx.execute("DELETE FROM runs", [])?;
+            Ok(())
+        })
+    }
+
     pub(super) fn database(&self) -> &Database {
         &self.database
     }
@@ -78,10 +88,7 @@ impl Runs for SqliteLedger {
         self.database.write("record run", |tx| {
             let sql = "INSERT OR REPLACE INTO runs (at, id, item) VALUES (?1, ?2, ?3)";
             tx.execute(sql, params![run.at.epoch_ms(), run.id, to_json(run)])?;
-            tx.execute(
-                "DELETE FROM runs WHERE at < (SELECT max(at) FROM runs) - ?1",
-                [RUNS_KEPT_MS],
-            )?;
+            tx.execute("DELETE FROM runs WHERE at < (SELECT max(at) FROM runs) - ?1", [RUNS_KEPT_MS])?;
             Ok(())
         })
     }
@@ -132,16 +139,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_the_lake_can_tell_is_forgotten_and_nothing_else() {
+        use mendlake_domain::gap::Gap;
+        use mendlake_domain::symbol::Symbol;
+        use mendlake_ports::gaps::Gaps;
+
+        let (folder, at) = (Folder::new(), Timestamp::from_epoch_ms(1_800_000_000_000));
+        let ledger = SqliteLedger::new(folder.open());
+        let symbol: Symbol = "SPY".parse().unwrap();
+        ledger.write(&Gap::new(at.date(), symbol.clone(), at), 0).await.unwrap();
+        let run = Run { at, id: "a".into(), reconciled_through: at, report: json!({}) };
+        ledger.record_run(&run).await.unwrap();
+        ledger.note_landed("0", at).await.unwrap();
+        ledger.forget_derived().unwrap();
+        assert_eq!(ledger.gap(at.date(), &symbol).await.unwrap(), None);
+        assert_eq!(ledger.last_run().await.unwrap(), None);
+        assert_eq!(ledger.landed_through().await.unwrap(), Some(at));
+    }
+
+    #[tokio::test]
     async fn runs_are_kept_for_thirty_days_before_the_newest() {
         let folder = Folder::new();
         let ledger = SqliteLedger::new(folder.open());
         let at = |ms| Timestamp::from_epoch_ms(1_800_000_000_000 + ms);
-        let run = |ms| Run {
-            at: at(ms),
-            id: "a".into(),
-            reconciled_through: at(0),
-            report: json!({}),
-        };
+        let run = |ms| Run { at: at(ms), id: "a".into(), reconciled_through: at(0), report: json!({}) };
         for ms in [0, 1, RUNS_KEPT_MS + 1, 5] {
             ledger.record_run(&run(ms)).await.unwrap();
         }
@@ -149,9 +170,7 @@ mod tests {
             .database
             .read("list", |tx| {
                 let mut statement = tx.prepare("SELECT at FROM runs ORDER BY at")?;
-                Ok(statement
-                    .query_map([], |row| row.get(0))?
-                    .collect::<rusqlite::Result<_>>()?)
+                Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
             })
             .unwrap();
         assert_eq!(left, [1, 5, RUNS_KEPT_MS + 1].map(|ms| at(ms).epoch_ms()));

@@ -26,12 +26,7 @@ pub struct SqliteQueue<C> {
 impl<C: Clock> SqliteQueue<C> {
     /// The queue with this name, empty where the database has none.
     pub fn new(database: Database, clock: C, name: impl Into<String>, settings: QueueSettings) -> Self {
-        Self {
-            database,
-            clock,
-            name: name.into(),
-            settings,
-        }
+        Self { database, clock, name: name.into(), settings }
     }
 
     /// Messages that may be delivered now, longest visible first.
@@ -41,11 +36,7 @@ impl<C: Clock> SqliteQueue<C> {
         let mut statement = tx.prepare(sql)?;
         let max = i64::try_from(max).unwrap_or(i64::MAX);
         let rows = statement.query_map(params![self.name, now.epoch_ms(), max], |row| {
-            Ok(Visible {
-                id: row.get(0)?,
-                body: row.get(1)?,
-                receives: row.get(2)?,
-            })
+            Ok(Visible { id: row.get(0)?, body: row.get(1)?, receives: row.get(2)? })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
@@ -62,11 +53,7 @@ impl<C: Clock> SqliteQueue<C> {
         let again = self.settings.visible_again(now).epoch_ms();
         let sql = "UPDATE messages SET receives = ?2, visible_at = ?3 WHERE id = ?1";
         tx.execute(sql, params![message.id, receives, again])?;
-        Ok(Delivery {
-            receipt: format!("{}-{receives}", message.id),
-            body: message.body,
-            receives,
-        })
+        Ok(Delivery { receipt: format!("{}-{receives}", message.id), body: message.body, receives })
     }
 }
 
@@ -159,10 +146,7 @@ mod tests {
             let name = format!("queue-{visibility_ms}");
             let settings = QueueSettings::new(visibility_ms, most_receives);
             let queue = SqliteQueue::new(folder.open(), clock.clone(), name, settings);
-            let settings = queue::Settings {
-                visibility_ms: visibility_ms.into(),
-                most_receives,
-            };
+            let settings = queue::Settings { visibility_ms: visibility_ms.into(), most_receives };
             for run in 0..2 {
                 queue::all(&queue, &clock, settings, Fresh(run)).await;
             }
@@ -174,10 +158,7 @@ mod tests {
         let (folder, clock) = (Folder::new(), clock());
         let open =
             |folder: &Folder| SqliteQueue::new(folder.open(), clock.clone(), "live", QueueSettings::new(30_000, 3));
-        let settings = queue::Settings {
-            visibility_ms: 30_000,
-            most_receives: 3,
-        };
+        let settings = queue::Settings { visibility_ms: 30_000, most_receives: 3 };
         let crash = |queue| open(&folder.crashed_with(queue));
         queue::what_was_accepted_survives_power_loss(open(&folder), &clock, settings, Fresh(0), crash).await;
     }
@@ -188,25 +169,11 @@ mod tests {
         let database = folder.open();
         let [live, replay] = ["live", "replay"]
             .map(|name| SqliteQueue::new(database.clone(), clock.clone(), name, QueueSettings::new(1_000, 1)));
-        let message = |body: &str| {
-            [Message {
-                body: body.into(),
-                visible_at: clock.now(),
-            }]
-        };
+        let message = |body: &str| [Message { body: body.into(), visible_at: clock.now() }];
         live.send(&message("a sample")).await.unwrap();
-        assert_eq!(
-            (
-                replay.receive(9).await.unwrap(),
-                replay.next_visible_at().await.unwrap()
-            ),
-            (vec![], None)
-        );
+        assert_eq!((replay.receive(9).await.unwrap(), replay.next_visible_at().await.unwrap()), (vec![], None));
         let delivery = live.receive(9).await.unwrap().remove(0);
-        assert!(
-            !replay.acknowledge(&delivery.receipt).await.unwrap(),
-            "another queue's receipt"
-        );
+        assert!(!replay.acknowledge(&delivery.receipt).await.unwrap(), "another queue's receipt");
         clock.advance_ms(1_000);
         assert_eq!(live.receive(9).await.unwrap(), []);
         assert_eq!(live.dead_letters().await.unwrap(), ["a sample"]);
@@ -217,13 +184,7 @@ mod tests {
     async fn a_message_that_was_never_delivered_has_no_receipt() {
         let (folder, clock) = (Folder::new(), clock());
         let queue = SqliteQueue::new(folder.open(), clock.clone(), "live", QueueSettings::new(1_000, 2));
-        queue
-            .send(&[Message {
-                body: "a".into(),
-                visible_at: clock.now(),
-            }])
-            .await
-            .unwrap();
+        queue.send(&[Message { body: "a".into(), visible_at: clock.now() }]).await.unwrap();
         assert!(!queue.acknowledge("1-0").await.unwrap());
         assert_eq!(queue.receive(1).await.unwrap().len(), 1);
     }
@@ -232,10 +193,7 @@ mod tests {
     async fn one_call_receives_a_bounded_number() {
         let (folder, clock) = (Folder::new(), clock());
         let queue = SqliteQueue::new(folder.open(), clock.clone(), "live", QueueSettings::new(1_000, 2));
-        let message = Message {
-            body: "a".into(),
-            visible_at: clock.now(),
-        };
+        let message = Message { body: "a".into(), visible_at: clock.now() };
         queue.send(&vec![message; MOST_RECEIVED + 1]).await.unwrap();
         assert_eq!(queue.receive(usize::MAX).await.unwrap().len(), MOST_RECEIVED);
         assert_eq!(queue.receive(usize::MAX).await.unwrap().len(), 1);

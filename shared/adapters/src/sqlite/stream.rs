@@ -48,12 +48,7 @@ impl<C: Clock> SqliteStream<C> {
                 None => create(tx, fresh_id, settings.shards()),
             }
         })?;
-        Ok(Self {
-            database,
-            clock,
-            id,
-            settings,
-        })
+        Ok(Self { database, clock, id, settings })
     }
 
     /// The stream's id, as object names carry it.
@@ -65,16 +60,12 @@ impl<C: Clock> SqliteStream<C> {
     pub fn kept(&self, shard: &str) -> Result<u64> {
         let Some(shard) = shard_number(shard) else { return Ok(0) };
         let sql = "SELECT count(*) FROM records WHERE shard = ?1";
-        let count: i64 = self
-            .database
-            .read("count records", |tx| Ok(tx.query_row(sql, [shard], |row| row.get(0))?))?;
+        let count: i64 = self.database.read("count records", |tx| Ok(tx.query_row(sql, [shard], |row| row.get(0))?))?;
         Ok(count.unsigned_abs())
     }
 
     fn shard(&self, shard: &str) -> Result<u32> {
-        shard_number(shard)
-            .filter(|n| *n < self.settings.shards())
-            .ok_or_else(|| no_such_shard(shard))
+        shard_number(shard).filter(|n| *n < self.settings.shards()).ok_or_else(|| no_such_shard(shard))
     }
 
     fn drop_old(&self, tx: &Transaction<'_>, shard: u32, now: Timestamp) -> Step<()> {
@@ -83,10 +74,7 @@ impl<C: Clock> SqliteStream<C> {
                        SELECT sequence FROM records
                        WHERE shard = ?1 AND sequence <= (SELECT checkpoint FROM shards WHERE shard = ?1)
                        ORDER BY sequence LIMIT ?3)";
-        tx.execute(
-            sql,
-            params![shard, self.settings.kept_since(now).epoch_ms(), MOST_DROPPED],
-        )?;
+        tx.execute(sql, params![shard, self.settings.kept_since(now).epoch_ms(), MOST_DROPPED])?;
         Ok(())
     }
 }
@@ -142,26 +130,15 @@ impl<C: Clock> Stream for SqliteStream<C> {
 
 fn read_tail(tx: &Transaction<'_>, shard: u32) -> Step<Tail> {
     let sql = "SELECT appended, arrived_at FROM shards WHERE shard = ?1";
-    Ok(tx.query_row(sql, [shard], |row| {
-        Ok(Tail {
-            appended: row.get(0)?,
-            arrived_at: row.get(1)?,
-        })
-    })?)
+    Ok(tx.query_row(sql, [shard], |row| Ok(Tail { appended: row.get(0)?, arrived_at: row.get(1)? }))?)
 }
 
 fn append(tx: &Transaction<'_>, shard: u32, tail: &Tail, record: &NewRecord, now: Timestamp) -> Step<Tail> {
     let sequence = tail.appended + 1;
     let arrived_at = tail.arrived_at.map_or(now.epoch_ms(), |last| last.max(now.epoch_ms()));
     let sql = "INSERT INTO records (shard, sequence, arrived_at, partition_key, data) VALUES (?1, ?2, ?3, ?4, ?5)";
-    tx.execute(
-        sql,
-        params![shard, sequence, arrived_at, record.partition_key, record.data],
-    )?;
-    Ok(Tail {
-        appended: sequence,
-        arrived_at: Some(arrived_at),
-    })
+    tx.execute(sql, params![shard, sequence, arrived_at, record.partition_key, record.data])?;
+    Ok(Tail { appended: sequence, arrived_at: Some(arrived_at) })
 }
 
 fn write_tail(tx: &Transaction<'_>, shard: u32, tail: &Tail) -> Step<()> {
@@ -179,19 +156,13 @@ impl<C: Clock> StreamConsumer for SqliteStream<C> {
         let number = self.shard(shard)?;
         let max = i64::try_from(max.max(1)).unwrap_or(i64::MAX);
         let records = self.database.read("read stream", |tx| read_records(tx, number, max))?;
-        Ok(Batch {
-            stream_id: self.id.clone(),
-            shard: shard.to_owned(),
-            records,
-        })
+        Ok(Batch { stream_id: self.id.clone(), shard: shard.to_owned(), records })
     }
 
     async fn checkpoint(&self, shard: &str, sequence: &str) -> Result<()> {
         let (number, now) = (self.shard(shard)?, self.clock.now());
         let nowhere = || no_such_place(shard, sequence);
-        let wanted = sequence_number(sequence)
-            .and_then(|n| i64::try_from(n).ok())
-            .ok_or_else(nowhere)?;
+        let wanted = sequence_number(sequence).and_then(|n| i64::try_from(n).ok()).ok_or_else(nowhere)?;
         self.database.write("checkpoint stream", |tx| {
             let sql = "UPDATE shards SET checkpoint = max(checkpoint, ?2) WHERE shard = ?1 AND appended >= ?2";
             if tx.execute(sql, params![number, wanted])? == 0 {
@@ -242,10 +213,7 @@ mod tests {
     }
 
     fn record(bytes: usize) -> NewRecord {
-        NewRecord {
-            partition_key: "AAPL".into(),
-            data: vec![0; bytes],
-        }
+        NewRecord { partition_key: "AAPL".into(), data: vec![0; bytes] }
     }
 
     #[tokio::test]
@@ -277,17 +245,9 @@ mod tests {
         assert_eq!(stream.kept("0").unwrap(), 3, "just as old as the retention");
         clock.advance_ms(1);
         stream.append(&[record(1)]).await.unwrap();
-        assert_eq!(
-            stream.kept("0").unwrap(),
-            3,
-            "the second is old, and not before the checkpoint"
-        );
+        assert_eq!(stream.kept("0").unwrap(), 3, "the second is old, and not before the checkpoint");
         stream.checkpoint("0", "3").await.unwrap();
-        assert_eq!(
-            stream.kept("0").unwrap(),
-            2,
-            "the third is before the checkpoint, and not old"
-        );
+        assert_eq!(stream.kept("0").unwrap(), 2, "the third is before the checkpoint, and not old");
     }
 
     #[tokio::test]
@@ -312,10 +272,7 @@ mod tests {
         let (folder, clock) = (Folder::new(), clock());
         let stream = open(&folder, &clock, 1);
         stream.append(&vec![record(MAX_RECORD_BYTES); 9]).await.unwrap();
-        assert_eq!(
-            stream.read("0", 9).await.unwrap().records.len(),
-            MOST_READ_BYTES / MAX_RECORD_BYTES
-        );
+        assert_eq!(stream.read("0", 9).await.unwrap().records.len(), MOST_READ_BYTES / MAX_RECORD_BYTES);
     }
 
     #[test]
@@ -326,10 +283,7 @@ mod tests {
         assert_eq!(again(2).unwrap().id(), "5eed");
         let refused = again(3).unwrap_err();
         assert_eq!(refused.kind, Kind::Rejected);
-        assert_eq!(
-            refused.chain(),
-            "open stream: it was created with 2 shards and keeps them, not: 3"
-        );
+        assert_eq!(refused.chain(), "open stream: it was created with 2 shards and keeps them, not: 3");
     }
 
     #[test]

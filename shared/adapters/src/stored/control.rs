@@ -21,14 +21,7 @@ mod tests {
         for entry in [1, 9, 10, 99_999_999, 100_000_000] {
             assert_eq!(number(&name(entry)), Some(entry));
         }
-        for text in [
-            "00000000.json",
-            "1.json",
-            "+0000001.json",
-            "000000001.json",
-            "00000001.json.tmp",
-            "a.json",
-        ] {
+        for text in ["00000000.json", "1.json", "+0000001.json", "000000001.json", "00000001.json.tmp", "a.json"] {
             assert_eq!(number(text), None, "{text}");
         }
     }

@@ -29,12 +29,7 @@ pub fn of_rows(rows: &[StoredRow]) -> String {
 
 fn canonical(stored: &StoredRow, form: &mut Vec<u8>) {
     let row = &stored.row;
-    let Day {
-        open,
-        high,
-        low,
-        prev_close,
-    } = row.day;
+    let Day { open, high, low, prev_close } = row.day;
     text(row.symbol.as_str(), form);
     number(row.minute.start().epoch_ms(), form);
     form.extend(row.price.get().to_bits().to_le_bytes());

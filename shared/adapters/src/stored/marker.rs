@@ -56,10 +56,7 @@ mod tests {
     #[test]
     fn a_marker_reads_back() {
         let marker = Marker::new(Timestamp::from_epoch_s(1_795_185_000));
-        assert_eq!(
-            marker.to_bytes(),
-            b"{\"v\":1,\"created_at\":\"2026-11-20T14:30:00.000Z\"}\n"
-        );
+        assert_eq!(marker.to_bytes(), b"{\"v\":1,\"created_at\":\"2026-11-20T14:30:00.000Z\"}\n");
         assert_eq!(Marker::parse(&marker.to_bytes(), "/lake").expect("a marker"), marker);
     }
 
@@ -67,10 +64,7 @@ mod tests {
     fn a_newer_marker_is_refused_whatever_else_it_says() {
         let error = Marker::parse(br#"{"v":2,"something":"else"}"#, "/lake").expect_err("newer");
         assert_eq!(error.kind, Kind::Rejected);
-        assert!(
-            error.chain().contains("`/lake`") && error.chain().contains("use the newer release"),
-            "{error}"
-        );
+        assert!(error.chain().contains("`/lake`") && error.chain().contains("use the newer release"), "{error}");
     }
 
     #[test]

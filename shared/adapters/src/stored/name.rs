@@ -90,12 +90,7 @@ mod tests {
 
     fn name(stream_id: &str, shard: &str, first_sequence: &str) -> ObjectName {
         let [stream_id, shard, first_sequence] = [stream_id, shard, first_sequence].map(str::to_owned);
-        ObjectName {
-            stream_id,
-            shard,
-            first_sequence,
-            digest: "0123456789abcdef".repeat(2),
-        }
+        ObjectName { stream_id, shard, first_sequence, digest: "0123456789abcdef".repeat(2) }
     }
 
     #[test]
@@ -133,20 +128,7 @@ mod tests {
 
     #[test]
     fn every_name_reads_back() {
-        let parts = [
-            "",
-            "a",
-            "Z9",
-            "~",
-            "~~41",
-            "-",
-            "a-b",
-            "_.",
-            "ä\u{1f4c8}",
-            "../..",
-            " \n",
-            "17",
-        ];
+        let parts = ["", "a", "Z9", "~", "~~41", "-", "a-b", "_.", "ä\u{1f4c8}", "../..", " \n", "17"];
         for stream_id in parts {
             for shard in parts {
                 for sequence in parts {

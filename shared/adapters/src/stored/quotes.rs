@@ -20,20 +20,13 @@ pub struct Prepared {
 
 /// Sorts and names an object. `Rejected` where it has no rows, or one of another date.
 pub fn prepare(object: &NewObject) -> Result<Prepared> {
-    let refuse = |why: String| {
-        Err(PortError::new(
-            Kind::Rejected,
-            format!("publish an object of {}: {why}", object.dt),
-        ))
-    };
+    let refuse =
+        |why: String| Err(PortError::new(Kind::Rejected, format!("publish an object of {}: {why}", object.dt)));
     if object.rows.is_empty() {
         return refuse("it has no rows".into());
     }
     if let Some(other) = object.rows.iter().find(|stored| stored.row.minute.date() != object.dt) {
-        return refuse(format!(
-            "it has a row of another date: {} of `{}`",
-            other.row.minute, other.row.symbol
-        ));
+        return refuse(format!("it has a row of another date: {} of `{}`", other.row.minute, other.row.symbol));
     }
     let mut rows = object.rows.clone();
     sort(&mut rows);
@@ -50,9 +43,7 @@ pub fn prepare(object: &NewObject) -> Result<Prepared> {
 pub fn sort(rows: &mut [StoredRow]) {
     // Rows that tie are equal, so an unstable sort gives one result.
     rows.sort_unstable_by(|a, b| {
-        (&a.row.symbol, a.row.minute)
-            .cmp(&(&b.row.symbol, b.row.minute))
-            .then_with(|| a.order(b))
+        (&a.row.symbol, a.row.minute).cmp(&(&b.row.symbol, b.row.minute)).then_with(|| a.order(b))
     });
 }
 
@@ -93,12 +84,7 @@ pub(crate) mod tests {
                 basis: Basis::Quote,
                 source: "finnhub".parse().expect("source"),
                 traded_at: Some(minute.start().plus_ms(-800)),
-                day: Day {
-                    open: price(306.12),
-                    high: price(309.5),
-                    low: price(305.0),
-                    prev_close: price(304.25),
-                },
+                day: Day { open: price(306.12), high: price(309.5), low: price(305.0), prev_close: price(304.25) },
                 observed_at: minute.start().plus_ms(1600),
                 revision: 0,
             },
@@ -110,25 +96,13 @@ pub(crate) mod tests {
     pub(crate) fn healed(symbol: &str, minute: i64, basis: Basis, revision: i64) -> StoredRow {
         let live = row(symbol, minute);
         let observed_at = Timestamp::from_epoch_s(1_795_190_000);
-        let row = Row {
-            basis,
-            traded_at: None,
-            day: Day::default(),
-            observed_at,
-            revision,
-            ..live.row
-        };
-        StoredRow {
-            row,
-            stored_at: observed_at.plus_ms(300),
-        }
+        let row = Row { basis, traded_at: None, day: Day::default(), observed_at, revision, ..live.row };
+        StoredRow { row, stored_at: observed_at.plus_ms(300) }
     }
 
     pub(crate) fn object(rows: Vec<StoredRow>) -> NewObject {
         NewObject {
-            dt: rows
-                .first()
-                .map_or_else(|| Minute::from_index(0).date(), |stored| stored.row.minute.date()),
+            dt: rows.first().map_or_else(|| Minute::from_index(0).date(), |stored| stored.row.minute.date()),
             stream_id: "4f2c".into(),
             shard: "0".into(),
             first_sequence: "17".into(),
@@ -142,39 +116,24 @@ pub(crate) mod tests {
         let prepared = prepare(&object(rows.clone())).expect("prepared");
         let sorted = [&rows[3], &rows[2], &rows[1], &rows[0]];
         assert_eq!(prepared.rows.iter().collect::<Vec<_>>(), sorted);
-        assert_eq!(
-            prepare(&object(rows.into_iter().rev().collect())).expect("prepared"),
-            prepared
-        );
+        assert_eq!(prepare(&object(rows.into_iter().rev().collect())).expect("prepared"), prepared);
     }
 
     #[test]
     fn a_row_of_another_date_is_named() {
         let error = prepare(&object(vec![row("A", 0), row("B", 600)])).expect_err("two dates");
         assert_eq!(error.kind, Kind::Rejected);
-        assert!(
-            error.chain().contains("2026-11-21T00:30:00Z of `B`"),
-            "{}",
-            error.chain()
-        );
+        assert!(error.chain().contains("2026-11-21T00:30:00Z of `B`"), "{}", error.chain());
     }
 
     #[test]
     fn a_range_shows_what_its_rows_show() {
-        let rows = [
-            row("A", 0),
-            healed("A", 29, Basis::Close, 0),
-            healed("A", 30, Basis::Open, 5),
-            row("B", 31),
-        ];
+        let rows = [row("A", 0), healed("A", 29, Basis::Close, 0), healed("A", 30, Basis::Open, 5), row("B", 31)];
         let whole = Coverage::of(rows.iter().map(|stored| &stored.row));
         let start = Minute::from_index(29_919_750);
         for (from, to) in [(0, 60), (1, 31), (0, 30), (31, 32), (40, 50), (30, 0)] {
             let (from, to) = (start + from, start + to);
-            let inside = rows
-                .iter()
-                .map(|stored| &stored.row)
-                .filter(|row| row.minute >= from && row.minute < to);
+            let inside = rows.iter().map(|stored| &stored.row).filter(|row| row.minute >= from && row.minute < to);
             assert_eq!(within(&whole, from, to), Coverage::of(inside), "{from} {to}");
         }
     }

@@ -24,51 +24,26 @@ pub fn rejected_name(rejected: &Rejected) -> (NaiveDate, String) {
         identity.extend((part.len() as u64).to_le_bytes());
         identity.extend(part);
     }
-    (
-        rejected.at.date(),
-        format!("{}{EXTENSION}", digest::of_bytes(&identity)),
-    )
+    (rejected.at.date(), format!("{}{EXTENSION}", digest::of_bytes(&identity)))
 }
 
 /// Rejected input as it is stored.
 pub fn rejected_to_bytes(rejected: &Rejected) -> Vec<u8> {
-    let Rejected {
-        at,
-        origin,
-        id,
-        reason,
-        input,
-    } = rejected.clone();
-    to_bytes(&RejectedForm {
-        v: VERSION,
-        at,
-        origin,
-        id,
-        reason,
-        input: input.into(),
-    })
+    let Rejected { at, origin, id, reason, input } = rejected.clone();
+    to_bytes(&RejectedForm { v: VERSION, at, origin, id, reason, input: input.into() })
 }
 
 /// Reads rejected input stored under this name.
 pub fn rejected_from_bytes(bytes: &[u8], name: &str) -> Result<Rejected> {
     let form: RejectedForm = parse(bytes, name)?;
     let input = form.input.into_bytes().ok_or_else(|| not_hex(name))?;
-    Ok(Rejected {
-        at: form.at,
-        origin: form.origin,
-        id: form.id,
-        reason: form.reason,
-        input,
-    })
+    Ok(Rejected { at: form.at, origin: form.origin, id: form.id, reason: form.reason, input })
 }
 
 /// The name a batch is parked under, the same for the same batch. In the order of names the oldest comes first: they
 /// begin with the arrival of the first record, in milliseconds since the epoch.
 pub fn parked_name(batch: &Batch) -> String {
-    let arrived_ms = batch
-        .records
-        .first()
-        .map_or(0, |record| record.arrived_at.epoch_ms().max(0));
+    let arrived_ms = batch.records.first().map_or(0, |record| record.arrived_at.epoch_ms().max(0));
     format!("{arrived_ms:015}-{}", digest::of_bytes(&parked_to_bytes(batch, "")))
 }
 
@@ -103,26 +78,12 @@ pub fn parked_to_bytes(batch: &Batch, reason: &str) -> Vec<u8> {
 pub fn parked_from_bytes(bytes: &[u8], name: &str) -> Result<Batch> {
     let form: ParkedForm = parse(bytes, name)?;
     let record = |record: RecordForm| {
-        let RecordForm {
-            sequence,
-            arrived_at,
-            partition_key,
-            data,
-        } = record;
+        let RecordForm { sequence, arrived_at, partition_key, data } = record;
         let data = data.into_bytes().ok_or_else(|| not_hex(name))?;
-        Ok(StreamRecord {
-            sequence,
-            arrived_at,
-            partition_key,
-            data,
-        })
+        Ok(StreamRecord { sequence, arrived_at, partition_key, data })
     };
     let records = form.records.into_iter().map(record).collect::<Result<_>>()?;
-    Ok(Batch {
-        stream_id: form.stream_id,
-        shard: form.shard,
-        records,
-    })
+    Ok(Batch { stream_id: form.stream_id, shard: form.shard, records })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -173,10 +134,9 @@ impl BytesForm {
     fn into_bytes(self) -> Option<Vec<u8>> {
         match self {
             Self::Text(text) => Some(text.into_bytes()),
-            Self::Hex(hex) if hex.len() % 2 == 0 && hex.is_ascii() => (0..hex.len())
-                .step_by(2)
-                .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok())
-                .collect(),
+            Self::Hex(hex) if hex.len() % 2 == 0 && hex.is_ascii() => {
+                (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok()).collect()
+            }
             Self::Hex(_) => None,
         }
     }
@@ -227,11 +187,7 @@ mod tests {
             partition_key: "AAPL".into(),
             data: data.to_vec(),
         };
-        Batch {
-            stream_id: "4f2c".into(),
-            shard: "0".into(),
-            records: vec![record],
-        }
+        Batch { stream_id: "4f2c".into(), shard: "0".into(), records: vec![record] }
     }
 
     #[test]
@@ -242,52 +198,28 @@ mod tests {
             let bytes = parked_to_bytes(&batch(input), "why");
             assert_eq!(parked_from_bytes(&bytes, "x").expect("reads back"), batch(input));
         }
-        assert!(
-            String::from_utf8(rejected_to_bytes(&rejected(b"abc")))
-                .expect("text")
-                .contains(r#"{"text":"abc"}"#)
-        );
+        assert!(String::from_utf8(rejected_to_bytes(&rejected(b"abc"))).expect("text").contains(r#"{"text":"abc"}"#));
     }
 
     #[test]
     fn a_newer_form_is_refused_and_a_broken_one_is_corrupt() {
         let newer = parked_from_bytes(br#"{"v":2}"#, "the-name").expect_err("newer");
-        assert!(
-            newer.kind == Kind::Rejected && newer.chain().contains("use the newer release"),
-            "{newer}"
-        );
+        assert!(newer.kind == Kind::Rejected && newer.chain().contains("use the newer release"), "{newer}");
         let whole = rejected_to_bytes(&rejected(b"\xff"));
-        let odd = String::from_utf8(whole.clone())
-            .expect("text")
-            .replace("\"ff\"", "\"f\"")
-            .into_bytes();
+        let odd = String::from_utf8(whole.clone()).expect("text").replace("\"ff\"", "\"f\"").into_bytes();
         for bytes in [&whole[..whole.len() / 2], b"", &odd] {
             let error = rejected_from_bytes(bytes, "the-name").expect_err("broken");
-            assert!(
-                error.kind == Kind::Corrupt && error.chain().contains("`the-name`"),
-                "{}",
-                error.chain()
-            );
+            assert!(error.kind == Kind::Corrupt && error.chain().contains("`the-name`"), "{}", error.chain());
         }
     }
 
     #[test]
     fn names_tell_inputs_and_batches_apart_and_sort_by_age() {
         let first = rejected(b"a");
-        let later = Rejected {
-            at: first.at.plus_s(60),
-            reason: "other".into(),
-            ..first.clone()
-        };
+        let later = Rejected { at: first.at.plus_s(60), reason: "other".into(), ..first.clone() };
         assert_eq!(rejected_name(&first), rejected_name(&later));
         assert_ne!(rejected_name(&first), rejected_name(&rejected(b"b")));
-        assert_ne!(
-            rejected_name(&first),
-            rejected_name(&Rejected {
-                id: "0/18".into(),
-                ..first.clone()
-            })
-        );
+        assert_ne!(rejected_name(&first), rejected_name(&Rejected { id: "0/18".into(), ..first.clone() }));
         let mut later = batch(b"a");
         later.records[0].arrived_at = Timestamp::from_epoch_s(11_795_185_000);
         assert!(parked_name(&batch(b"a")) < parked_name(&later));

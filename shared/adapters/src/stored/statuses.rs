@@ -34,23 +34,15 @@ pub fn order(a: &SessionStatus, b: &SessionStatus) -> Ordering {
         (
             (Reverse(status.as_of), status.is_final, Reverse(status.gaps)),
             (status.open, status.close, status.expected, present),
-            (
-                last(status.longest_quiet_run.map(i64::from)),
-                given_up,
-                last(status.oldest_price_age_s),
-                status.outside,
-            ),
+            (last(status.longest_quiet_run.map(i64::from)), given_up, last(status.oldest_price_age_s), status.outside),
         )
     };
     key(a).cmp(&key(b))
 }
 
 /// The reasons, in the order of their columns.
-pub const UNRECOVERABLE: [Unrecoverable; 3] = [
-    Unrecoverable::NoData,
-    Unrecoverable::PriceBreak,
-    Unrecoverable::UnknownSymbol,
-];
+pub const UNRECOVERABLE: [Unrecoverable; 3] =
+    [Unrecoverable::NoData, Unrecoverable::PriceBreak, Unrecoverable::UnknownSymbol];
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -80,11 +72,7 @@ pub(crate) mod tests {
     #[test]
     fn the_newest_word_is_current_and_at_one_instant_the_cautious_one() {
         let (old, new) = (status(0), status(1));
-        let done = SessionStatus {
-            is_final: true,
-            gaps: 0,
-            ..new.clone()
-        };
+        let done = SessionStatus { is_final: true, gaps: 0, ..new.clone() };
         let healed = SessionStatus { gaps: 0, ..new.clone() };
         for statuses in [[&old, &new, &done, &healed], [&healed, &done, &new, &old]] {
             assert_eq!(current(statuses.map(Clone::clone)), std::slice::from_ref(&new));
@@ -96,46 +84,16 @@ pub(crate) mod tests {
     fn statuses_that_differ_never_tie() {
         let base = status(0);
         let differing = [
-            SessionStatus {
-                open: base.open + 1,
-                ..base.clone()
-            },
-            SessionStatus {
-                close: base.close + 1,
-                ..base.clone()
-            },
-            SessionStatus {
-                expected: 1,
-                ..base.clone()
-            },
-            SessionStatus {
-                present: [(Basis::Open, 1)].into(),
-                ..base.clone()
-            },
-            SessionStatus {
-                longest_quiet_run: Some(0),
-                ..base.clone()
-            },
-            SessionStatus {
-                gaps: 1,
-                ..base.clone()
-            },
-            SessionStatus {
-                unrecoverable: [(Unrecoverable::NoData, 1)].into(),
-                ..base.clone()
-            },
-            SessionStatus {
-                oldest_price_age_s: Some(0),
-                ..base.clone()
-            },
-            SessionStatus {
-                outside: 1,
-                ..base.clone()
-            },
-            SessionStatus {
-                is_final: true,
-                ..base.clone()
-            },
+            SessionStatus { open: base.open + 1, ..base.clone() },
+            SessionStatus { close: base.close + 1, ..base.clone() },
+            SessionStatus { expected: 1, ..base.clone() },
+            SessionStatus { present: [(Basis::Open, 1)].into(), ..base.clone() },
+            SessionStatus { longest_quiet_run: Some(0), ..base.clone() },
+            SessionStatus { gaps: 1, ..base.clone() },
+            SessionStatus { unrecoverable: [(Unrecoverable::NoData, 1)].into(), ..base.clone() },
+            SessionStatus { oldest_price_age_s: Some(0), ..base.clone() },
+            SessionStatus { outside: 1, ..base.clone() },
+            SessionStatus { is_final: true, ..base.clone() },
         ];
         for other in differing {
             assert_ne!(order(&base, &other), Ordering::Equal, "{other:?}");

@@ -22,37 +22,17 @@ pub async fn a_minute_is_reserved_once(budget: &impl Budget, fresh: Fresh) {
     let reserve = async |p, m, calls| budget.reserve_live(p, m, calls).await.expect("reserve");
     assert_eq!(reserve(&provider, minute, 8).await, Reservation::Reserved);
     assert_eq!(reserve(&provider, minute, 8).await, Reservation::AlreadyReserved);
-    assert_eq!(
-        reserve(&provider, minute, 3).await,
-        Reservation::AlreadyReserved,
-        "whatever the calls"
-    );
-    assert_eq!(
-        reserve(&provider, minute + 1, 8).await,
-        Reservation::Reserved,
-        "another minute"
-    );
-    assert_eq!(
-        reserve(&other, minute, 8).await,
-        Reservation::Reserved,
-        "another provider"
-    );
-    assert_eq!(
-        reserve(&provider, minute, 8).await,
-        Reservation::AlreadyReserved,
-        "still"
-    );
+    assert_eq!(reserve(&provider, minute, 3).await, Reservation::AlreadyReserved, "whatever the calls");
+    assert_eq!(reserve(&provider, minute + 1, 8).await, Reservation::Reserved, "another minute");
+    assert_eq!(reserve(&other, minute, 8).await, Reservation::Reserved, "another provider");
+    assert_eq!(reserve(&provider, minute, 8).await, Reservation::AlreadyReserved, "still");
 }
 
 /// However many try at once, one reserves.
 pub async fn of_many_reserving_at_once_one_wins(budget: &impl Budget, fresh: Fresh) {
     let provider = fresh.source("race");
     let tries = join_all((0..8).map(|_| budget.reserve_live(&provider, fresh.hour(0), 5))).await;
-    let won = tries
-        .into_iter()
-        .map(|t| t.expect("reserve"))
-        .filter(|t| *t == Reservation::Reserved)
-        .count();
+    let won = tries.into_iter().map(|t| t.expect("reserve")).filter(|t| *t == Reservation::Reserved).count();
     assert_eq!(won, 1);
 }
 
@@ -81,34 +61,19 @@ pub async fn the_smallest_share_holds(budget: &impl Budget, fresh: Fresh) {
     let (provider, minute) = (fresh.source("smallest"), fresh.hour(0));
     let lease = async |m, calls, share| budget.lease_replay(&provider, m, calls, share).await.expect("lease");
     assert_eq!(lease(minute, 3, 4).await, 3);
-    assert_eq!(
-        lease(minute, 9, 20).await,
-        1,
-        "up to the smaller share that was asked with before"
-    );
+    assert_eq!(lease(minute, 9, 20).await, 1, "up to the smaller share that was asked with before");
     assert_eq!(lease(minute + 1, 6, 20).await, 6);
-    assert_eq!(
-        lease(minute + 1, 6, 5).await,
-        0,
-        "more than the smaller share is leased already"
-    );
+    assert_eq!(lease(minute + 1, 6, 5).await, 0, "more than the smaller share is leased already");
     assert_eq!(lease(minute + 1, 6, 20).await, 0, "and stays so");
     assert_eq!(lease(minute + 2, 0, 2).await, 0);
-    assert_eq!(
-        lease(minute + 2, 6, 20).await,
-        2,
-        "a share counts though nothing was given"
-    );
+    assert_eq!(lease(minute + 2, 6, 20).await, 2, "a share counts though nothing was given");
 }
 
 /// A reservation is no lease and a lease no reservation.
 pub async fn reservations_and_leases_do_not_touch(budget: &impl Budget, fresh: Fresh) {
     let (provider, minute) = (fresh.source("apart"), fresh.hour(0));
     assert_eq!(budget.lease_replay(&provider, minute, 4, 10).await.expect("lease"), 4);
-    assert_eq!(
-        budget.reserve_live(&provider, minute, 50).await.expect("reserve"),
-        Reservation::Reserved
-    );
+    assert_eq!(budget.reserve_live(&provider, minute, 50).await.expect("reserve"), Reservation::Reserved);
     assert_eq!(budget.lease_replay(&provider, minute, 9, 10).await.expect("lease"), 6);
 }
 
@@ -116,15 +81,9 @@ pub async fn reservations_and_leases_do_not_touch(budget: &impl Budget, fresh: F
 /// is found after one.
 pub async fn what_was_given_survives_power_loss<B: Budget>(budget: B, fresh: Fresh, power_loss: impl FnOnce(B) -> B) {
     let (provider, minute) = (fresh.source("power-loss"), fresh.hour(0));
-    assert_eq!(
-        budget.reserve_live(&provider, minute, 5).await.expect("reserve"),
-        Reservation::Reserved
-    );
+    assert_eq!(budget.reserve_live(&provider, minute, 5).await.expect("reserve"), Reservation::Reserved);
     assert_eq!(budget.lease_replay(&provider, minute, 7, 10).await.expect("lease"), 7);
     let budget = power_loss(budget);
-    assert_eq!(
-        budget.reserve_live(&provider, minute, 5).await.expect("reserve"),
-        Reservation::AlreadyReserved
-    );
+    assert_eq!(budget.reserve_live(&provider, minute, 5).await.expect("reserve"), Reservation::AlreadyReserved);
     assert_eq!(budget.lease_replay(&provider, minute, 7, 10).await.expect("lease"), 3);
 }

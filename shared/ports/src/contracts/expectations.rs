@@ -26,28 +26,18 @@ pub async fn expectations_are_read_by_minute(expectations: &impl Expectations, f
     assert_eq!(read, by_minute, "0, 1, 2, not the dark 3, 4, not 5");
     assert_eq!(expectations.expectations(hour + 3, hour + 4).await.expect("read"), []);
     assert_eq!(expectations.expectations(hour + 5, hour + 5).await.expect("read"), []);
-    assert_eq!(
-        expectations.expectations(hour + 5, hour).await.expect("read"),
-        [],
-        "a range the wrong way round"
-    );
+    assert_eq!(expectations.expectations(hour + 5, hour).await.expect("read"), [], "a range the wrong way round");
 }
 
 /// An expectation of more symbols than an item holds is read back as one, its symbols in order.
 pub async fn many_symbols_are_read_back_as_one(expectations: &impl Expectations, fresh: Fresh) {
     let hour = fresh.hour(1);
     let lengths = [1, SYMBOLS_AN_ITEM, SYMBOLS_AN_ITEM + 1, 12 * SYMBOLS_AN_ITEM + 7];
-    let recorded: Vec<_> = (0..)
-        .zip(lengths)
-        .map(|(n, length)| expectation(fresh, hour + n, length))
-        .collect();
+    let recorded: Vec<_> = (0..).zip(lengths).map(|(n, length)| expectation(fresh, hour + n, length)).collect();
     for expectation in &recorded {
         expectations.record(expectation).await.expect("record");
     }
-    assert_eq!(
-        expectations.expectations(hour, hour + 60).await.expect("read"),
-        recorded
-    );
+    assert_eq!(expectations.expectations(hour, hour + 60).await.expect("read"), recorded);
 }
 
 /// Recording a minute again replaces it whole, whichever of the two is longer.
@@ -57,10 +47,7 @@ pub async fn recording_again_replaces(expectations: &impl Expectations, fresh: F
         let mut again = expectation(fresh, minute, length);
         again.requested_at = again.requested_at.plus_ms(length as i64);
         expectations.record(&again).await.expect("record");
-        assert_eq!(
-            expectations.expectations(minute, minute + 1).await.expect("read"),
-            [again]
-        );
+        assert_eq!(expectations.expectations(minute, minute + 1).await.expect("read"), [again]);
     }
 }
 
@@ -69,10 +56,7 @@ pub async fn an_expectation_of_no_symbols_is_not_dark(expectations: &impl Expect
     let minute = fresh.hour(3);
     let none = expectation(fresh, minute, 0);
     expectations.record(&none).await.expect("record");
-    assert_eq!(
-        expectations.expectations(minute, minute + 1).await.expect("read"),
-        [none]
-    );
+    assert_eq!(expectations.expectations(minute, minute + 1).await.expect("read"), [none]);
 }
 
 /// What was recorded survives power loss. `power_loss` gives the expectations as they are found after one.
@@ -84,18 +68,11 @@ pub async fn what_was_recorded_survives_power_loss<E: Expectations>(
     let recorded = expectation(fresh, fresh.hour(4), SYMBOLS_AN_ITEM + 3);
     expectations.record(&recorded).await.expect("record");
     let expectations = power_loss(expectations);
-    let read = expectations
-        .expectations(recorded.minute, recorded.minute + 1)
-        .await
-        .expect("read");
+    let read = expectations.expectations(recorded.minute, recorded.minute + 1).await.expect("read");
     assert_eq!(read, [recorded]);
 }
 
 fn expectation(fresh: Fresh, minute: Minute, symbols: usize) -> Expectation {
     let symbols: Vec<Symbol> = (0..symbols).map(|n| fresh.symbol(&format!("{n:05}"))).collect();
-    Expectation {
-        minute,
-        symbols,
-        requested_at: minute.start().plus_ms(-12_345),
-    }
+    Expectation { minute, symbols, requested_at: minute.start().plus_ms(-12_345) }
 }

@@ -35,31 +35,15 @@ pub async fn an_item_is_stored_only_at_its_version(gaps: &impl Gaps, fresh: Fres
     let first = stored(gaps.write(&gap, 0).await.expect("write"));
     assert!(first > 0);
     gap.attempts = 1;
-    assert_eq!(
-        gaps.write(&gap, 0).await.expect("write"),
-        Write::Conflict,
-        "there is one already"
-    );
+    assert_eq!(gaps.write(&gap, 0).await.expect("write"), Write::Conflict, "there is one already");
     let second = stored(gaps.write(&gap, first).await.expect("write"));
     assert!(second > first);
     gap.attempts = 2;
     for stale in [0, first, second + 1, u64::MAX] {
-        assert_eq!(
-            gaps.write(&gap, stale).await.expect("write"),
-            Write::Conflict,
-            "{stale}"
-        );
+        assert_eq!(gaps.write(&gap, stale).await.expect("write"), Write::Conflict, "{stale}");
     }
-    let read = gaps
-        .gap(gap.on, &gap.symbol)
-        .await
-        .expect("read")
-        .expect("it is stored");
-    assert_eq!(
-        (read.version, read.gap.attempts),
-        (second, 1),
-        "a conflict changes nothing"
-    );
+    let read = gaps.gap(gap.on, &gap.symbol).await.expect("read").expect("it is stored");
+    assert_eq!((read.version, read.gap.attempts), (second, 1), "a conflict changes nothing");
 }
 
 /// An item that is not stored is `None`, and only version 0 stores it.
@@ -78,23 +62,12 @@ pub async fn of_several_writers_at_once_one_wins(gaps: &impl Gaps, fresh: Fresh)
     let gap = open(fresh, fresh.day(), fresh.symbol("RACE"));
     let mut version = 0;
     for _round in 0..2 {
-        let items: Vec<_> = (0..6)
-            .map(|attempts| Gap {
-                attempts,
-                ..gap.clone()
-            })
-            .collect();
+        let items: Vec<_> = (0..6).map(|attempts| Gap { attempts, ..gap.clone() }).collect();
         let writes = join_all(items.iter().map(|item| gaps.write(item, version))).await;
         let writes = writes.into_iter().map(|w| w.expect("write"));
         let won: Vec<_> = (0..).zip(writes).filter(|(_, w)| *w != Write::Conflict).collect();
-        let [(winner, Write::Stored(now))] = won[..] else {
-            panic!("one writer wins: {won:?}")
-        };
-        let read = gaps
-            .gap(gap.on, &gap.symbol)
-            .await
-            .expect("read")
-            .expect("it is stored");
+        let [(winner, Write::Stored(now))] = won[..] else { panic!("one writer wins: {won:?}") };
+        let read = gaps.gap(gap.on, &gap.symbol).await.expect("read").expect("it is stored");
         assert_eq!((read.gap.attempts, read.version), (winner, now));
         version = now;
     }
@@ -105,55 +78,22 @@ pub async fn pending_has_every_item_with_something_left_to_do(gaps: &impl Gaps, 
     let item = |name: &str| Gap::new(fresh.day(), fresh.symbol(name), fresh.hour(9).start());
     let minutes = MinuteSet::between(fresh.hour(9), fresh.hour(9) + 7);
     let open = open(fresh, fresh.day(), fresh.symbol("P.OPEN"));
-    let suspect = Gap {
-        suspect: minutes.clone(),
-        ..item("P.SUSPECT")
-    };
-    let reread = Gap {
-        reread_at: Some(fresh.hour(20).start()),
-        ..item("P.REREAD")
-    };
-    let replayed = Gap {
-        replayed_at: Some(fresh.hour(9).start()),
-        ..item("P.REPLAYED")
-    };
+    let suspect = Gap { suspect: minutes.clone(), ..item("P.SUSPECT") };
+    let reread = Gap { reread_at: Some(fresh.hour(20).start()), ..item("P.REREAD") };
+    let replayed = Gap { replayed_at: Some(fresh.hour(9).start()), ..item("P.REPLAYED") };
     let mut done = item("P.DONE");
     done.give_up(Unrecoverable::NoData, &minutes);
     done.uphold(Upheld::Quiet, &minutes);
     for gap in [&open, &suspect, &reread, &replayed, &done] {
         stored(gaps.write(gap, 0).await.expect("write"));
     }
-    assert_eq!(
-        pending(gaps, fresh, "P.").await,
-        [open.clone(), replayed.clone(), reread.clone(), suspect.clone()]
-    );
+    assert_eq!(pending(gaps, fresh, "P.").await, [open.clone(), replayed.clone(), reread.clone(), suspect.clone()]);
 
-    rewrite(
-        gaps,
-        &Gap {
-            open: done.open.clone(),
-            ..open
-        },
-    )
-    .await;
-    rewrite(
-        gaps,
-        &Gap {
-            suspect: MinuteSet::new(),
-            ..suspect
-        },
-    )
-    .await;
-    let reopened = Gap {
-        suspect: minutes,
-        ..done
-    };
+    rewrite(gaps, &Gap { open: done.open.clone(), ..open }).await;
+    rewrite(gaps, &Gap { suspect: MinuteSet::new(), ..suspect }).await;
+    let reopened = Gap { suspect: minutes, ..done };
     rewrite(gaps, &reopened).await;
-    assert_eq!(
-        pending(gaps, fresh, "P.").await,
-        [reopened, replayed, reread],
-        "two are done, one is open again"
-    );
+    assert_eq!(pending(gaps, fresh, "P.").await, [reopened, replayed, reread], "two are done, one is open again");
 }
 
 /// `of_session` has every item of a trading day, pending or not, and none of another day.
@@ -178,17 +118,10 @@ pub async fn items_are_by_day_and_symbol(gaps: &impl Gaps, fresh: Fresh) {
     for (on, symbol) in symbols.iter().flat_map(|s| [(next, s), (fresh.day(), s)]) {
         stored(gaps.write(&open(fresh, on, symbol.clone()), 0).await.expect("write"));
     }
-    let keys: Vec<_> = pending(gaps, fresh, "O.")
-        .await
-        .into_iter()
-        .map(|g| (g.on, g.symbol))
-        .collect();
+    let keys: Vec<_> = pending(gaps, fresh, "O.").await.into_iter().map(|g| (g.on, g.symbol)).collect();
     assert!(keys.len() == 12 && keys.is_sorted(), "{keys:?}");
     let session = mine(fresh, "O.", gaps.of_session(next).await.expect("read"));
-    assert!(
-        session.len() == 6 && session.is_sorted_by_key(|g| g.symbol.clone()),
-        "{session:?}"
-    );
+    assert!(session.len() == 6 && session.is_sorted_by_key(|g| g.symbol.clone()), "{session:?}");
 }
 
 /// What was stored survives power loss with its version. `power_loss` gives the gaps as they are found after one.
@@ -198,13 +131,7 @@ pub async fn what_was_stored_survives_power_loss<G: Gaps>(gaps: G, fresh: Fresh,
     let version = stored(gaps.write(&gap, first).await.expect("write"));
     let gaps = power_loss(gaps);
     let read = gaps.gap(gap.on, &gap.symbol).await.expect("read");
-    assert_eq!(
-        read,
-        Some(VersionedGap {
-            gap: gap.clone(),
-            version
-        })
-    );
+    assert_eq!(read, Some(VersionedGap { gap: gap.clone(), version }));
     assert_eq!(pending(&gaps, fresh, "POWER").await, [gap]);
 }
 
@@ -214,19 +141,11 @@ async fn pending(gaps: &impl Gaps, fresh: Fresh, name: &str) -> Vec<Gap> {
 
 fn mine(fresh: Fresh, name: &str, items: Vec<VersionedGap>) -> Vec<Gap> {
     let prefix = fresh.symbol(name);
-    items
-        .into_iter()
-        .map(|item| item.gap)
-        .filter(|gap| gap.symbol.as_str().starts_with(prefix.as_str()))
-        .collect()
+    items.into_iter().map(|item| item.gap).filter(|gap| gap.symbol.as_str().starts_with(prefix.as_str())).collect()
 }
 
 async fn rewrite(gaps: &impl Gaps, gap: &Gap) {
-    let read = gaps
-        .gap(gap.on, &gap.symbol)
-        .await
-        .expect("read")
-        .expect("it is stored");
+    let read = gaps.gap(gap.on, &gap.symbol).await.expect("read").expect("it is stored");
     stored(gaps.write(gap, read.version).await.expect("write"));
 }
 
@@ -239,10 +158,7 @@ fn stored(write: Write) -> u64 {
 
 fn open(fresh: Fresh, on: NaiveDate, symbol: Symbol) -> Gap {
     let mut gap = Gap::new(on, symbol, fresh.hour(9).start());
-    gap.set_open(
-        OpenReason::Waiting,
-        &MinuteSet::between(fresh.hour(9), fresh.hour(9) + 3),
-    );
+    gap.set_open(OpenReason::Waiting, &MinuteSet::between(fresh.hour(9), fresh.hour(9) + 3));
     gap
 }
 

@@ -54,32 +54,15 @@ pub async fn other_rows_or_another_batch_are_another_object(lake: &impl Lake, ag
     let others = [
         day.object("1", vec![dearer]),
         day.object("1", vec![row.clone(), row]),
-        NewObject {
-            first_sequence: "2".into(),
-            ..object.clone()
-        },
-        NewObject {
-            shard: "shardId-000000000001".into(),
-            ..object.clone()
-        },
-        NewObject {
-            stream_id: "another".into(),
-            ..object.clone()
-        },
+        NewObject { first_sequence: "2".into(), ..object.clone() },
+        NewObject { shard: "shardId-000000000001".into(), ..object.clone() },
+        NewObject { stream_id: "another".into(), ..object.clone() },
     ];
     assert_eq!(lake.publish(&object).await.expect("publish"), Published::New);
     for other in &others {
-        assert_eq!(
-            again.publish(other).await.expect("publish"),
-            Published::New,
-            "{other:?}"
-        );
+        assert_eq!(again.publish(other).await.expect("publish"), Published::New, "{other:?}");
     }
-    assert_eq!(
-        day.all_rows(lake).await.len(),
-        7,
-        "duplicates are kept: the order of rows decides"
-    );
+    assert_eq!(day.all_rows(lake).await.len(), 7, "duplicates are kept: the order of rows decides");
 }
 
 /// Of two who publish the same at once, one is told that it is new.
@@ -99,13 +82,8 @@ pub async fn objects_never_change(lake: &impl Lake, again: &impl Lake) {
     let first = day.live("A", 3);
     let mut second = first.clone();
     second.row.price = price(7.0);
-    lake.publish(&day.object("1", vec![first.clone()]))
-        .await
-        .expect("publish");
-    again
-        .publish(&day.object("1", vec![second.clone()]))
-        .await
-        .expect("publish");
+    lake.publish(&day.object("1", vec![first.clone()])).await.expect("publish");
+    again.publish(&day.object("1", vec![second.clone()])).await.expect("publish");
     let rows = day.all_rows(lake).await;
     assert!(rows.contains(&first) && rows.contains(&second), "{rows:?}");
 }
@@ -117,17 +95,10 @@ pub async fn what_was_published_is_in_every_answer(lake: &impl Lake, again: &imp
         let row = day.live("A", minute);
         let publisher_is_first = minute % 2 == 0;
         let object = day.object(&minute.to_string(), vec![row.clone()]);
-        let published = if publisher_is_first {
-            lake.publish(&object).await
-        } else {
-            again.publish(&object).await
-        };
+        let published = if publisher_is_first { lake.publish(&object).await } else { again.publish(&object).await };
         assert_eq!(published.expect("publish"), Published::New);
         for coverage in [day.coverage(lake).await, day.coverage(again).await] {
-            assert!(
-                coverage.present(&row.row.symbol).contains(row.row.minute),
-                "minute {minute}"
-            );
+            assert!(coverage.present(&row.row.symbol).contains(row.row.minute), "minute {minute}");
             assert_eq!(coverage.present(&row.row.symbol).len() as i64, minute + 1);
         }
         for rows in [day.all_rows(lake).await, day.all_rows(again).await] {
@@ -141,49 +112,16 @@ pub async fn what_was_published_is_in_every_answer(lake: &impl Lake, again: &imp
 pub async fn coverage_and_rows_agree(lake: &impl Lake, again: &impl Lake) {
     let (day, next) = (OwnDay::new(6), OwnDay::new(7));
     for (number, (on, rows)) in [
-        (
-            &day,
-            vec![
-                day.live("A", 0),
-                day.suspect("A", 59),
-                day.live("B", 60),
-                day.healed("A", 1439, Basis::Close, 0),
-            ],
-        ),
-        (
-            &day,
-            vec![
-                day.healed("A", 59, Basis::Close, 9),
-                day.healed("A", 0, Basis::Open, 0),
-                day.live("A", 61),
-            ],
-        ),
-        (
-            &next,
-            vec![
-                next.live("A", 0),
-                next.healed("B", 0, Basis::PreviousClose, 0),
-                next.suspect("B", 1439),
-            ],
-        ),
+        (&day, vec![day.live("A", 0), day.suspect("A", 59), day.live("B", 60), day.healed("A", 1439, Basis::Close, 0)]),
+        (&day, vec![day.healed("A", 59, Basis::Close, 9), day.healed("A", 0, Basis::Open, 0), day.live("A", 61)]),
+        (&next, vec![next.live("A", 0), next.healed("B", 0, Basis::PreviousClose, 0), next.suspect("B", 1439)]),
     ]
     .into_iter()
     .enumerate()
     {
-        lake.publish(&on.object(&number.to_string(), rows))
-            .await
-            .expect("publish");
+        lake.publish(&on.object(&number.to_string(), rows)).await.expect("publish");
     }
-    for (from, to) in [
-        (0, 2880),
-        (0, 60),
-        (59, 60),
-        (59, 61),
-        (1439, 1441),
-        (60, 60),
-        (100, 1439),
-        (1440, 2880),
-    ] {
+    for (from, to) in [(0, 2880), (0, 60), (59, 60), (59, 61), (1439, 1441), (60, 60), (100, 1439), (1440, 2880)] {
         let (from, to) = (day.start + from, day.start + to);
         let rows = lake.rows(&symbols(&["A", "B"]), from, to).await.expect("rows");
         for coverage in [lake.coverage(from, to).await, again.coverage(from, to).await] {
@@ -194,74 +132,42 @@ pub async fn coverage_and_rows_agree(lake: &impl Lake, again: &impl Lake) {
             );
         }
     }
-    let suspect = day
-        .coverage(lake)
-        .await
-        .get(&symbol("A"))
-        .map(|held| (held.suspect.len(), held.revised.len()));
+    let suspect = day.coverage(lake).await.get(&symbol("A")).map(|held| (held.suspect.len(), held.revised.len()));
     assert_eq!(suspect, Some((1, 1)));
 }
 
 /// A range holds its first minute and not its last; a range that ends where it starts, or before, holds nothing.
 pub async fn a_range_is_half_open_and_may_be_empty(lake: &impl Lake, again: &impl Lake) {
     let day = OwnDay::new(8);
-    lake.publish(&day.object("1", (10..13).map(|minute| day.live("A", minute)).collect()))
-        .await
-        .expect("publish");
+    lake.publish(&day.object("1", (10..13).map(|minute| day.live("A", minute)).collect())).await.expect("publish");
     for (from, to, expected) in [(10, 12, 2), (11, 13, 2), (13, 20, 0), (11, 11, 0), (12, 10, 0)] {
         let (from, to) = (day.start + from, day.start + to);
-        assert_eq!(
-            again.rows(&symbols(&["A"]), from, to).await.expect("rows").len(),
-            expected
-        );
-        assert_eq!(
-            again
-                .coverage(from, to)
-                .await
-                .expect("coverage")
-                .present(&symbol("A"))
-                .len(),
-            expected
-        );
+        assert_eq!(again.rows(&symbols(&["A"]), from, to).await.expect("rows").len(), expected);
+        assert_eq!(again.coverage(from, to).await.expect("coverage").present(&symbol("A")).len(), expected);
     }
 }
 
 /// Rows of another date than `dt`, or no rows, are `Rejected`, and nothing of the object is in any answer.
 pub async fn rows_of_another_date_or_none_are_rejected(lake: &impl Lake, again: &impl Lake) {
     let day = OwnDay::new(9);
-    for rows in [
-        vec![],
-        vec![day.live("A", 3), day.live("A", 1440)],
-        vec![day.live("A", -1)],
-    ] {
+    for rows in [vec![], vec![day.live("A", 3), day.live("A", 1440)], vec![day.live("A", -1)]] {
         let error = lake.publish(&day.object("1", rows)).await.expect_err("rejected");
         assert_eq!(error.kind, Kind::Rejected, "{}", error.chain());
     }
-    assert_eq!(
-        again
-            .coverage(day.start + -1, day.start + 1441)
-            .await
-            .expect("coverage"),
-        Coverage::default()
-    );
+    assert_eq!(again.coverage(day.start + -1, day.start + 1441).await.expect("coverage"), Coverage::default());
     assert_eq!(day.all_rows(again).await, []);
 }
 
 /// Rows are those of the symbols named, coverage is that of every symbol; a symbol may be the beginning of another.
 pub async fn rows_are_those_of_the_symbols_named(lake: &impl Lake, again: &impl Lake) {
     let day = OwnDay::new(10);
-    let rows = ["A", "AA", "B", "^X", "BRK.B"]
-        .map(|symbol| day.live(symbol, 3))
-        .to_vec();
+    let rows = ["A", "AA", "B", "^X", "BRK.B"].map(|symbol| day.live(symbol, 3)).to_vec();
     lake.publish(&day.object("1", rows)).await.expect("publish");
     let (from, to) = (day.start, day.start + 1440);
     for named in [&["A"][..], &["AA", "^X"], &["C"], &[], &["BRK.B", "C"]] {
         let rows = again.rows(&symbols(named), from, to).await.expect("rows");
         let found: BTreeSet<_> = rows.into_iter().map(|stored| stored.row.symbol).collect();
-        let expected: BTreeSet<_> = symbols(named)
-            .into_iter()
-            .filter(|symbol| symbol.as_str() != "C")
-            .collect();
+        let expected: BTreeSet<_> = symbols(named).into_iter().filter(|symbol| symbol.as_str() != "C").collect();
         assert_eq!(found, expected);
     }
     assert_eq!(day.coverage(again).await.0.len(), 5);
@@ -284,29 +190,20 @@ pub async fn the_first_row_of_a_symbol_minute_is_current(lake: &impl Lake, again
         day.healed("A", 3, Basis::Close, 4),
     ];
     for (number, chunk) in rows.chunks(2).enumerate() {
-        lake.publish(&day.object(&number.to_string(), chunk.to_vec()))
-            .await
-            .expect("publish");
+        lake.publish(&day.object(&number.to_string(), chunk.to_vec())).await.expect("publish");
     }
     let stored = day.all_rows(again).await;
     let identity = |stored: &StoredRow| (stored.row.symbol.clone(), stored.row.minute);
     assert_eq!(stored.len(), rows.len());
-    assert!(stored.windows(2).all(|pair| {
-        identity(&pair[0])
-            .cmp(&identity(&pair[1]))
-            .then_with(|| pair[0].order(&pair[1]))
-            .is_le()
-    }));
+    assert!(
+        stored
+            .windows(2)
+            .all(|pair| { identity(&pair[0]).cmp(&identity(&pair[1])).then_with(|| pair[0].order(&pair[1])).is_le() })
+    );
     let mut first = stored.clone();
     first.dedup_by(|later, first| identity(later) == identity(first));
     assert_eq!(first, StoredRow::current(rows.to_vec()));
-    assert_eq!(
-        first
-            .iter()
-            .find(|row| row.row.minute == day.start + 3)
-            .map(|row| row.row.revision),
-        Some(5)
-    );
+    assert_eq!(first.iter().find(|row| row.row.minute == day.start + 3).map(|row| row.row.revision), Some(5));
 }
 
 /// Every field of a row comes back as it was, nulls and the last bit of a price included.
@@ -322,10 +219,7 @@ pub async fn every_field_comes_back(lake: &impl Lake, again: &impl Lake) {
     let rows = vec![exact, partial, day.healed("A", 3, Basis::PreviousClose, i64::MAX)];
     lake.publish(&day.object("1", rows.clone())).await.expect("publish");
     let stored = day.all_rows(again).await;
-    assert!(
-        stored.len() == 3 && rows.iter().all(|row| stored.contains(row)),
-        "{stored:?}"
-    );
+    assert!(stored.len() == 3 && rows.iter().all(|row| stored.contains(row)), "{stored:?}");
 }
 
 /// An object that cannot be read is `Corrupt` and names itself, in coverage and in rows.
@@ -338,22 +232,14 @@ pub async fn an_unreadable_object_is_named<L: Lake>(
     damage: impl FnOnce(NaiveDate) -> String,
 ) {
     let (day, next) = (OwnDay::new(20), OwnDay::new(21));
-    lake.publish(&day.object("1", vec![day.live("A", 3)]))
-        .await
-        .expect("publish");
-    lake.publish(&next.object("1", vec![next.live("A", 3)]))
-        .await
-        .expect("publish");
+    lake.publish(&day.object("1", vec![day.live("A", 3)])).await.expect("publish");
+    lake.publish(&next.object("1", vec![next.live("A", 3)])).await.expect("publish");
     let name = damage(day.start.date());
     let fresh = fresh();
     let (from, to) = (day.start, day.start + 1440);
     let errors = [
         fresh.coverage(from, to).await.map(drop).expect_err("coverage"),
-        fresh
-            .rows(&symbols(&["A"]), from, to)
-            .await
-            .map(drop)
-            .expect_err("rows"),
+        fresh.rows(&symbols(&["A"]), from, to).await.map(drop).expect_err("rows"),
     ];
     for error in errors {
         assert_eq!(error.kind, Kind::Corrupt, "{}", error.chain());
@@ -382,19 +268,11 @@ impl OwnDay {
             basis: Basis::Quote,
             source: "finnhub".parse().expect("source"),
             traded_at: Some(minute.start().plus_ms(-700)),
-            day: Day {
-                open: Price::new(99.0),
-                high: Price::new(101.0),
-                low: None,
-                prev_close: Price::new(98.5),
-            },
+            day: Day { open: Price::new(99.0), high: Price::new(101.0), low: None, prev_close: Price::new(98.5) },
             observed_at: minute.start().plus_ms(1600),
             revision: 0,
         };
-        StoredRow {
-            row,
-            stored_at: minute.start().plus_ms(1700),
-        }
+        StoredRow { row, stored_at: minute.start().plus_ms(1700) }
     }
 
     fn suspect(&self, symbol: &str, minute: i64) -> StoredRow {
@@ -408,29 +286,13 @@ impl OwnDay {
         let live = self.live(symbol, minute);
         let traded_at: Option<Timestamp> = (basis == Basis::Close).then(|| live.row.minute.start());
         let observed_at = live.row.minute.start().plus_s(900);
-        let row = Row {
-            basis,
-            revision,
-            traded_at,
-            day: Day::default(),
-            observed_at,
-            ..live.row
-        };
-        StoredRow {
-            row,
-            stored_at: observed_at.plus_ms(90),
-        }
+        let row = Row { basis, revision, traded_at, day: Day::default(), observed_at, ..live.row };
+        StoredRow { row, stored_at: observed_at.plus_ms(90) }
     }
 
     fn object(&self, first_sequence: &str, rows: Vec<StoredRow>) -> NewObject {
         let [stream_id, shard, first_sequence] = ["contract", "0", first_sequence].map(str::to_owned);
-        NewObject {
-            dt: self.start.date(),
-            stream_id,
-            shard,
-            first_sequence,
-            rows,
-        }
+        NewObject { dt: self.start.date(), stream_id, shard, first_sequence, rows }
     }
 
     async fn coverage(&self, lake: &impl Lake) -> Coverage {

@@ -18,13 +18,7 @@ pub async fn there_is_no_mark_at_first(landing: &impl Landing) {
 
 /// `landed_through` is the smallest mark of all shards.
 pub async fn the_smallest_mark_of_all_shards_is_given(landing: &impl Landing) {
-    for (shard, mark, smallest) in [
-        ("a", 50, 50),
-        ("b", 70, 50),
-        ("a", 90, 70),
-        ("c", 60, 60),
-        ("c", 99, 70),
-    ] {
+    for (shard, mark, smallest) in [("a", 50, 50), ("b", 70, 50), ("a", 90, 70), ("c", 60, 60), ("c", 99, 70)] {
         note(landing, shard, mark).await;
         assert_eq!(landed(landing).await, at(smallest), "shard `{shard}` at {mark}");
     }

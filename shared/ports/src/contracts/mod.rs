@@ -44,16 +44,12 @@ impl Fresh {
 
     /// A symbol; `check` is at most 12 characters of a symbol.
     pub fn symbol(self, check: &str) -> Symbol {
-        format!("R{}.{check}", self.0)
-            .parse()
-            .expect("a run's number, a point and a few capitals are a symbol")
+        format!("R{}.{check}", self.0).parse().expect("a run's number, a point and a few capitals are a symbol")
     }
 
     /// A source's name; `check` is at most 19 characters of one.
     pub fn source(self, check: &str) -> SourceName {
-        format!("r{}:{check}", self.0)
-            .parse()
-            .expect("a run's number, a colon and a few letters are a source's name")
+        format!("r{}:{check}", self.0).parse().expect("a run's number, a colon and a few letters are a source's name")
     }
 
     /// A trading day of this run, after any real one; 10,000 runs have days of their own.

@@ -42,11 +42,7 @@ pub async fn an_accepted_message_is_delivered(
     fresh: Fresh,
 ) {
     let prefix = fresh.text("delivered");
-    let bodies = [
-        format!("{prefix}plain"),
-        format!("{prefix}{{\"text\":\"é € 𝄞 '\\\"\\n\"}}"),
-        prefix.clone(),
-    ];
+    let bodies = [format!("{prefix}plain"), format!("{prefix}{{\"text\":\"é € 𝄞 '\\\"\\n\"}}"), prefix.clone()];
     send_now(queue, clock, &bodies).await;
     let delivered = receive_until_empty(queue, &prefix).await;
     let mut found: Vec<_> = delivered.iter().map(|d| d.body.clone()).collect();
@@ -54,10 +50,7 @@ pub async fn an_accepted_message_is_delivered(
     let mut sent = bodies.to_vec();
     sent.sort();
     assert_eq!(found, sent);
-    assert!(
-        delivered.iter().all(|d| d.receives == 1),
-        "first deliveries count 1: {delivered:?}"
-    );
+    assert!(delivered.iter().all(|d| d.receives == 1), "first deliveries count 1: {delivered:?}");
     acknowledge_all(queue, &delivered).await;
 }
 
@@ -87,16 +80,10 @@ pub async fn each_message_has_its_own_answer_in_order(
     let prefix = fresh.text("answers");
     let now = clock.now();
     let large = format!("{prefix}{}", "x".repeat(MAX_BODY_BYTES));
-    let message = |name: &str, visible_at| Message {
-        body: format!("{prefix}{name}"),
-        visible_at,
-    };
+    let message = |name: &str, visible_at| Message { body: format!("{prefix}{name}"), visible_at };
     let messages = [
         message("a", now),
-        Message {
-            body: large,
-            visible_at: now,
-        },
+        Message { body: large, visible_at: now },
         message("b", now),
         message("late", now.plus_ms(MAX_DELAY_MS + 60_000)),
         message("c", now),
@@ -121,18 +108,9 @@ pub async fn a_message_over_a_limit_is_rejected_and_one_at_it_is_not(
     let prefix = fresh.text("limits");
     let now = clock.now();
     let body = |bytes: usize| format!("{prefix}{}", "x".repeat(bytes - prefix.len()));
-    let at_limit = Message {
-        body: body(MAX_BODY_BYTES),
-        visible_at: now,
-    };
-    let over = Message {
-        body: body(MAX_BODY_BYTES + 1),
-        visible_at: now,
-    };
-    let latest = Message {
-        body: prefix.clone(),
-        visible_at: now.plus_ms(MAX_DELAY_MS),
-    };
+    let at_limit = Message { body: body(MAX_BODY_BYTES), visible_at: now };
+    let over = Message { body: body(MAX_BODY_BYTES + 1), visible_at: now };
+    let latest = Message { body: prefix.clone(), visible_at: now.plus_ms(MAX_DELAY_MS) };
     let outcomes = queue.send(&[at_limit, over, latest]).await.expect("send");
     let kinds: Vec<_> = outcomes.iter().map(|o| o.as_ref().err().map(|e| e.kind)).collect();
     assert_eq!(kinds, [None, Some(Kind::Rejected), None]);
@@ -159,11 +137,7 @@ pub async fn no_more_are_received_than_asked_for(
     let mut delivered = queue.receive(2).await.expect("receive");
     assert!((1..=2).contains(&delivered.len()), "two of five: {delivered:?}");
     delivered.extend(receive_until_empty(queue, &prefix).await);
-    assert_eq!(
-        delivered.len(),
-        5,
-        "nothing is delivered twice within its visibility time: {delivered:?}"
-    );
+    assert_eq!(delivered.len(), 5, "nothing is delivered twice within its visibility time: {delivered:?}");
     acknowledge_all(queue, &delivered).await;
 }
 
@@ -197,21 +171,13 @@ pub async fn after_the_most_receives_a_message_is_a_dead_letter(
     send_now(queue, clock, std::slice::from_ref(&prefix)).await;
     for receives in 1..=settings.most_receives {
         assert_eq!(receive_one(queue, &prefix).await.receives, receives);
-        assert!(
-            !is_dead(queue, &prefix).await,
-            "dead after {receives} of {}",
-            settings.most_receives
-        );
+        assert!(!is_dead(queue, &prefix).await, "dead after {receives} of {}", settings.most_receives);
         clock.advance_ms(settings.visibility_ms + COARSE_MS).await;
     }
     assert_eq!(receive_until_empty(queue, &prefix).await, []);
     assert!(is_dead(queue, &prefix).await);
     clock.advance_ms(settings.visibility_ms + COARSE_MS).await;
-    assert_eq!(
-        receive_until_empty(queue, &prefix).await,
-        [],
-        "a dead letter stays dead"
-    );
+    assert_eq!(receive_until_empty(queue, &prefix).await, [], "a dead letter stays dead");
 }
 
 /// Dead letters are given oldest first.
@@ -265,14 +231,8 @@ pub async fn a_replaced_receipt_acknowledges_nothing_and_says_so(
     let first = receive_one(queue, &prefix).await;
     clock.advance_ms(settings.visibility_ms + COARSE_MS).await;
     let second = receive_one(queue, &prefix).await;
-    assert!(
-        !queue.acknowledge(&first.receipt).await.expect("acknowledge"),
-        "the replaced receipt"
-    );
-    assert!(
-        queue.acknowledge(&second.receipt).await.expect("acknowledge"),
-        "the one that replaced it"
-    );
+    assert!(!queue.acknowledge(&first.receipt).await.expect("acknowledge"), "the replaced receipt");
+    assert!(queue.acknowledge(&second.receipt).await.expect("acknowledge"), "the one that replaced it");
 }
 
 /// A receipt holds its message past the visibility time, as long as no later delivery replaced it.
@@ -296,10 +256,7 @@ pub async fn a_receipt_acknowledges_once(queue: &(impl Queue + QueueConsumer), c
     send_now(queue, clock, std::slice::from_ref(&prefix)).await;
     let delivery = receive_one(queue, &prefix).await;
     assert!(queue.acknowledge(&delivery.receipt).await.expect("acknowledge"));
-    assert!(
-        !queue.acknowledge(&delivery.receipt).await.expect("acknowledge"),
-        "the second time"
-    );
+    assert!(!queue.acknowledge(&delivery.receipt).await.expect("acknowledge"), "the second time");
     for none in ["", "-", "7", "1-x", "not a receipt"] {
         assert!(!queue.acknowledge(none).await.expect("acknowledge"), "`{none}`");
     }
@@ -350,49 +307,22 @@ pub async fn what_was_accepted_survives_power_loss<Q: Queue + QueueConsumer>(
 
     let queue = power_loss(queue);
     let waiting = receive_one(&queue, &prefix).await;
-    assert_eq!(
-        waiting.body,
-        format!("{prefix}waiting"),
-        "what was in flight stays invisible"
-    );
-    assert!(
-        queue.acknowledge(&in_flight.receipt).await.expect("acknowledge"),
-        "its receipt still holds it"
-    );
-    clock
-        .advance_ms(MAX_DELAY_MS + settings.visibility_ms + COARSE_MS)
-        .await;
-    let mut bodies: Vec<_> = receive_until_empty(&queue, &prefix)
-        .await
-        .into_iter()
-        .map(|d| d.body)
-        .collect();
+    assert_eq!(waiting.body, format!("{prefix}waiting"), "what was in flight stays invisible");
+    assert!(queue.acknowledge(&in_flight.receipt).await.expect("acknowledge"), "its receipt still holds it");
+    clock.advance_ms(MAX_DELAY_MS + settings.visibility_ms + COARSE_MS).await;
+    let mut bodies: Vec<_> = receive_until_empty(&queue, &prefix).await.into_iter().map(|d| d.body).collect();
     bodies.sort();
     assert_eq!(bodies, [format!("{prefix}delayed"), format!("{prefix}waiting")]);
 }
 
 async fn send_now(queue: &impl Queue, clock: &impl TestClock, bodies: &[String]) {
     let visible_at = clock.now();
-    let messages: Vec<_> = bodies
-        .iter()
-        .map(|body| Message {
-            body: body.clone(),
-            visible_at,
-        })
-        .collect();
+    let messages: Vec<_> = bodies.iter().map(|body| Message { body: body.clone(), visible_at }).collect();
     accepted(queue.send(&messages).await.expect("send"));
 }
 
 async fn send_at(queue: &impl Queue, body: &str, visible_at: Timestamp) {
-    accepted(
-        queue
-            .send(&[Message {
-                body: body.to_owned(),
-                visible_at,
-            }])
-            .await
-            .expect("send"),
-    );
+    accepted(queue.send(&[Message { body: body.to_owned(), visible_at }]).await.expect("send"));
 }
 
 fn accepted(outcomes: Vec<crate::error::Result<()>>) {
@@ -421,18 +351,10 @@ async fn receive_one(queue: &impl QueueConsumer, prefix: &str) -> Delivery {
 
 async fn acknowledge_all(queue: &impl QueueConsumer, delivered: &[Delivery]) {
     for delivery in delivered {
-        assert!(
-            queue.acknowledge(&delivery.receipt).await.expect("acknowledge"),
-            "{delivery:?}"
-        );
+        assert!(queue.acknowledge(&delivery.receipt).await.expect("acknowledge"), "{delivery:?}");
     }
 }
 
 async fn is_dead(queue: &impl QueueConsumer, body: &str) -> bool {
-    queue
-        .dead_letters()
-        .await
-        .expect("dead letters")
-        .iter()
-        .any(|dead| dead == body)
+    queue.dead_letters().await.expect("dead letters").iter().any(|dead| dead == body)
 }

@@ -23,11 +23,7 @@ pub async fn a_run_is_read_back_whole(runs: &impl Runs, fresh: Fresh) {
 /// The last run is the one with the newest `at`, in whatever order runs were recorded.
 pub async fn the_last_run_is_the_one_with_the_newest_now(runs: &impl Runs, fresh: Fresh) {
     let newest = after_the_last(runs, fresh, "newest", 600_000).await;
-    let older = Run {
-        at: newest.at.plus_ms(-300_000),
-        id: fresh.text("older"),
-        ..newest.clone()
-    };
+    let older = Run { at: newest.at.plus_ms(-300_000), id: fresh.text("older"), ..newest.clone() };
     runs.record_run(&newest).await.expect("record");
     runs.record_run(&older).await.expect("record");
     assert_eq!(runs.last_run().await.expect("read"), Some(newest));
@@ -36,11 +32,7 @@ pub async fn the_last_run_is_the_one_with_the_newest_now(runs: &impl Runs, fresh
 /// Two runs with the same *now* are both recorded: recording one does not change the other.
 pub async fn runs_with_the_same_now_are_told_apart(runs: &impl Runs, fresh: Fresh) {
     let a = after_the_last(runs, fresh, "same a", 60_000).await;
-    let b = Run {
-        id: fresh.text("same b"),
-        report: json!({ "other": true }),
-        ..a.clone()
-    };
+    let b = Run { id: fresh.text("same b"), report: json!({ "other": true }), ..a.clone() };
     runs.record_run(&b).await.expect("record");
     runs.record_run(&a).await.expect("record");
     let last = runs.last_run().await.expect("read").expect("two are recorded");
@@ -56,11 +48,7 @@ pub async fn what_was_recorded_survives_power_loss<R: Runs>(runs: R, fresh: Fres
 }
 
 async fn after_the_last(runs: &impl Runs, fresh: Fresh, name: &str, ms: i64) -> Run {
-    let last = runs
-        .last_run()
-        .await
-        .expect("read")
-        .map_or(Timestamp::from_epoch_s(1_700_000_000), |run| run.at);
+    let last = runs.last_run().await.expect("read").map_or(Timestamp::from_epoch_s(1_700_000_000), |run| run.at);
     Run {
         at: last.plus_ms(ms),
         id: fresh.text(name),

@@ -27,35 +27,16 @@ pub async fn all(sessions: &impl Sessions, again: &impl Sessions) {
 pub async fn the_newest_as_of_is_current(sessions: &impl Sessions, again: &impl Sessions) {
     let on = day(1);
     for (as_of_s, gaps) in [(60, 3), (180, 1), (120, 2)] {
-        sessions
-            .append(&[SessionStatus {
-                gaps,
-                ..status("A", on, as_of_s)
-            }])
-            .await
-            .expect("append");
+        sessions.append(&[SessionStatus { gaps, ..status("A", on, as_of_s) }]).await.expect("append");
     }
     let current = again.current(on, on).await.expect("current");
-    assert_eq!(
-        current,
-        [SessionStatus {
-            gaps: 1,
-            ..status("A", on, 180)
-        }]
-    );
+    assert_eq!(current, [SessionStatus { gaps: 1, ..status("A", on, 180) }]);
 }
 
 /// Appending the same again is harmless: no status changes, and an old one does not become current.
 pub async fn appending_again_is_harmless(sessions: &impl Sessions, again: &impl Sessions) {
     let on = day(2);
-    let (old, new) = (
-        status("A", on, 60),
-        SessionStatus {
-            gaps: 0,
-            is_final: true,
-            ..status("A", on, 120)
-        },
-    );
+    let (old, new) = (status("A", on, 60), SessionStatus { gaps: 0, is_final: true, ..status("A", on, 120) });
     sessions.append(&[old.clone(), new.clone()]).await.expect("append");
     again.append(&[new.clone(), old.clone()]).await.expect("append");
     sessions.append(std::slice::from_ref(&old)).await.expect("append");
@@ -69,17 +50,9 @@ pub async fn a_call_takes_statuses_of_any_days(sessions: &impl Sessions, again: 
     sessions.append(&statuses).await.expect("append");
     let current = |first, last| async move {
         let current = again.current(day(first), day(last)).await.expect("current");
-        current
-            .into_iter()
-            .map(|status| (status.on, status.symbol.to_string()))
-            .collect::<Vec<_>>()
+        current.into_iter().map(|status| (status.on, status.symbol.to_string())).collect::<Vec<_>>()
     };
-    let named = |names: &[(u32, &str)]| {
-        names
-            .iter()
-            .map(|(d, s)| (day(*d), (*s).to_owned()))
-            .collect::<Vec<_>>()
-    };
+    let named = |names: &[(u32, &str)]| names.iter().map(|(d, s)| (day(*d), (*s).to_owned())).collect::<Vec<_>>();
     assert_eq!(current(6, 7).await, named(&[(6, "A"), (6, "B"), (7, "A"), (7, "^C")]));
     assert_eq!(current(8, 9).await, named(&[(8, "A")]));
     assert_eq!(current(7, 6).await, []);
@@ -113,11 +86,7 @@ pub async fn what_was_appended_is_in_every_answer(sessions: &impl Sessions, agai
     let on = day(12);
     for as_of_s in 0..4 {
         let status = [status("A", on, as_of_s)];
-        let appended = if as_of_s % 2 == 0 {
-            sessions.append(&status).await
-        } else {
-            again.append(&status).await
-        };
+        let appended = if as_of_s % 2 == 0 { sessions.append(&status).await } else { again.append(&status).await };
         appended.expect("append");
         assert_eq!(sessions.current(on, on).await.expect("current"), status);
         assert_eq!(again.current(on, on).await.expect("current"), status);

@@ -19,14 +19,7 @@ pub async fn nothing_known_is_the_default(states: &impl SourceStates, fresh: Fre
 /// A write replaces the item whole; the last one wins.
 pub async fn a_write_replaces_the_item(states: &impl SourceStates, fresh: Fresh) {
     let source = fresh.source("replaced");
-    let written = [
-        full(fresh),
-        SourceState {
-            limit: Some(7),
-            ..SourceState::default()
-        },
-        SourceState::default(),
-    ];
+    let written = [full(fresh), SourceState { limit: Some(7), ..SourceState::default() }, SourceState::default()];
     for state in written {
         states.set_state(&source, "candle", &state).await.expect("write");
         assert_eq!(states.state(&source, "candle").await.expect("read"), state);
@@ -37,17 +30,11 @@ pub async fn a_write_replaces_the_item(states: &impl SourceStates, fresh: Fresh)
 pub async fn sources_and_endpoints_are_apart(states: &impl SourceStates, fresh: Fresh) {
     let (a, b) = (fresh.source("apart-a"), fresh.source("apart-b"));
     for (limit, (source, endpoint)) in (1..).zip([(&a, "quote"), (&a, "candle"), (&b, "quote")]) {
-        let state = SourceState {
-            limit: Some(limit),
-            ..full(fresh)
-        };
+        let state = SourceState { limit: Some(limit), ..full(fresh) };
         states.set_state(source, endpoint, &state).await.expect("write");
     }
     let limit = async |source, endpoint| states.state(source, endpoint).await.expect("read").limit;
-    assert_eq!(
-        [limit(&a, "quote").await, limit(&a, "candle").await],
-        [Some(1), Some(2)]
-    );
+    assert_eq!([limit(&a, "quote").await, limit(&a, "candle").await], [Some(1), Some(2)]);
     assert_eq!([limit(&b, "quote").await, limit(&b, "candle").await], [Some(3), None]);
 }
 

@@ -28,17 +28,9 @@ pub async fn an_accepted_record_is_read_whole(stream: &(impl Stream + StreamCons
     let prefix = fresh.text("whole");
     drain(stream, &prefix).await;
     let bytes: Vec<u8> = (0..=255).collect();
-    let sent = [
-        (format!("{prefix}a"), bytes),
-        (format!("{prefix}b"), vec![]),
-        (format!("{prefix}€"), vec![0; 3]),
-    ];
+    let sent = [(format!("{prefix}a"), bytes), (format!("{prefix}b"), vec![]), (format!("{prefix}€"), vec![0; 3])];
     append(stream, &sent).await;
-    let mut read: Vec<_> = drain(stream, &prefix)
-        .await
-        .into_iter()
-        .map(|r| (r.partition_key, r.data))
-        .collect();
+    let mut read: Vec<_> = drain(stream, &prefix).await.into_iter().map(|r| (r.partition_key, r.data)).collect();
     read.sort();
     assert_eq!(read, sent);
 }
@@ -48,16 +40,8 @@ pub async fn an_accepted_record_is_read_whole(stream: &(impl Stream + StreamCons
 pub async fn each_record_has_its_own_answer_in_order(stream: &(impl Stream + StreamConsumer), fresh: Fresh) {
     let prefix = fresh.text("answers");
     drain(stream, &prefix).await;
-    let record = |bytes: usize| NewRecord {
-        partition_key: prefix.clone(),
-        data: vec![b'x'; bytes],
-    };
-    let records = [
-        record(1),
-        record(MAX_RECORD_BYTES + 1),
-        record(2),
-        record(MAX_RECORD_BYTES),
-    ];
+    let record = |bytes: usize| NewRecord { partition_key: prefix.clone(), data: vec![b'x'; bytes] };
+    let records = [record(1), record(MAX_RECORD_BYTES + 1), record(2), record(MAX_RECORD_BYTES)];
     let outcomes = stream.append(&records).await.expect("append");
     let kinds: Vec<_> = outcomes.iter().map(|o| o.as_ref().err().map(|e| e.kind)).collect();
     assert_eq!(kinds, [None, Some(Kind::Rejected), None, None]);
@@ -74,27 +58,17 @@ pub async fn records_of_one_key_keep_to_one_shard_and_their_order(
     let prefix = fresh.text("keys");
     drain(stream, &prefix).await;
     for n in 0..3_u8 {
-        append(
-            stream,
-            &[(format!("{prefix}a"), vec![n]), (format!("{prefix}b"), vec![n])],
-        )
-        .await;
+        append(stream, &[(format!("{prefix}a"), vec![n]), (format!("{prefix}b"), vec![n])]).await;
     }
     let mut shards: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut data: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for (shard, records) in drain_by_shard(stream, &prefix).await {
         for record in records {
-            shards
-                .entry(record.partition_key.clone())
-                .or_default()
-                .insert(shard.clone());
+            shards.entry(record.partition_key.clone()).or_default().insert(shard.clone());
             data.entry(record.partition_key).or_default().extend(record.data);
         }
     }
-    assert!(
-        shards.len() == 2 && shards.values().all(|shards| shards.len() == 1),
-        "{shards:?}"
-    );
+    assert!(shards.len() == 2 && shards.values().all(|shards| shards.len() == 1), "{shards:?}");
     assert!(data.values().all(|data| data == &[0, 1, 2]), "{data:?}");
 }
 
@@ -103,13 +77,8 @@ pub async fn keys_spread_over_the_shards(stream: &(impl Stream + StreamConsumer)
     let prefix = fresh.text("spread");
     drain(stream, &prefix).await;
     let shards = stream.shards().await.expect("shards");
-    assert!(
-        !shards.is_empty() && shards.iter().collect::<BTreeSet<_>>().len() == shards.len(),
-        "{shards:?}"
-    );
-    let sent: Vec<_> = (0..shards.len() * 50)
-        .map(|n| (format!("{prefix}{n}"), vec![]))
-        .collect();
+    assert!(!shards.is_empty() && shards.iter().collect::<BTreeSet<_>>().len() == shards.len(), "{shards:?}");
+    let sent: Vec<_> = (0..shards.len() * 50).map(|n| (format!("{prefix}{n}"), vec![])).collect();
     append(stream, &sent).await;
     let read = drain_by_shard(stream, &prefix).await;
     assert_eq!(read.len(), shards.len(), "fifty keys a shard leave none empty");
@@ -124,10 +93,7 @@ pub async fn the_same_is_read_until_the_checkpoint_moves(stream: &(impl Stream +
     assert_eq!(data(&first.records), [[0], [1], [2]]);
     assert_eq!(stream.read(&shard, 10).await.expect("read"), first);
     assert!(first.shard == shard && !first.stream_id.is_empty());
-    stream
-        .checkpoint(&shard, &first.records[0].sequence)
-        .await
-        .expect("checkpoint");
+    stream.checkpoint(&shard, &first.records[0].sequence).await.expect("checkpoint");
     let rest = stream.read(&shard, 10).await.expect("read");
     assert_eq!(rest.records, first.records[1..]);
     assert_eq!(rest.stream_id, first.stream_id, "a stream keeps its id");
@@ -175,10 +141,7 @@ pub async fn arrival_times_never_fall_along_a_shard(
     }
     let arrivals: Vec<_> = drain(stream, &prefix).await.iter().map(|r| r.arrived_at).collect();
     assert!(arrivals.is_sorted(), "{arrivals:?}");
-    assert!(
-        arrivals[9] > arrivals[0],
-        "ten appends over nine seconds arrive at more than one time: {arrivals:?}"
-    );
+    assert!(arrivals[9] > arrivals[0], "ten appends over nine seconds arrive at more than one time: {arrivals:?}");
 }
 
 /// A checkpoint never moves backwards: what was checkpointed is not read again.
@@ -186,14 +149,8 @@ pub async fn a_checkpoint_never_moves_backwards(stream: &(impl Stream + StreamCo
     let prefix = fresh.text("backwards");
     let shard = three_in_one_shard(stream, &prefix).await;
     let records = stream.read(&shard, 10).await.expect("read").records;
-    stream
-        .checkpoint(&shard, &records[1].sequence)
-        .await
-        .expect("checkpoint");
-    stream
-        .checkpoint(&shard, &records[0].sequence)
-        .await
-        .expect("checkpoint");
+    stream.checkpoint(&shard, &records[1].sequence).await.expect("checkpoint");
+    stream.checkpoint(&shard, &records[0].sequence).await.expect("checkpoint");
     assert_eq!(stream.read(&shard, 10).await.expect("read").records, records[2..]);
     drain(stream, &prefix).await;
 }
@@ -202,27 +159,12 @@ pub async fn a_checkpoint_never_moves_backwards(stream: &(impl Stream + StreamCo
 pub async fn a_checkpoint_where_no_record_is_is_rejected(stream: &(impl Stream + StreamConsumer), fresh: Fresh) {
     let prefix = fresh.text("nowhere");
     let shard = three_in_one_shard(stream, &prefix).await;
-    let last = stream
-        .read(&shard, 10)
-        .await
-        .expect("read")
-        .records
-        .pop()
-        .expect("three records")
-        .sequence;
-    for (shard, sequence) in [
-        (&*shard, &*format!("{last}9")),
-        (&*shard, "x"),
-        (&*shard, ""),
-        ("no shard", &*last),
-    ] {
+    let last = stream.read(&shard, 10).await.expect("read").records.pop().expect("three records").sequence;
+    for (shard, sequence) in [(&*shard, &*format!("{last}9")), (&*shard, "x"), (&*shard, ""), ("no shard", &*last)] {
         let refused = stream.checkpoint(shard, sequence).await.expect_err("refused");
         assert_eq!(refused.kind, Kind::Rejected, "`{shard}` `{sequence}`");
     }
-    assert_eq!(
-        stream.read("no shard", 1).await.expect_err("refused").kind,
-        Kind::Rejected
-    );
+    assert_eq!(stream.read("no shard", 1).await.expect_err("refused").kind, Kind::Rejected);
     assert_eq!(drain(stream, &prefix).await.len(), 3);
 }
 
@@ -238,10 +180,7 @@ pub async fn what_is_after_the_checkpoint_is_kept_past_the_retention(
     let records = stream.read(&shard, 10).await.expect("read").records;
     clock.advance_ms(retention_ms + 60_000).await;
     append(stream, &[(prefix.clone(), vec![3])]).await;
-    stream
-        .checkpoint(&shard, &records[0].sequence)
-        .await
-        .expect("checkpoint");
+    stream.checkpoint(&shard, &records[0].sequence).await.expect("checkpoint");
     clock.advance_ms(retention_ms + 60_000).await;
     append(stream, &[(prefix.clone(), vec![4])]).await;
     assert_eq!(data(&drain(stream, &prefix).await), [[1], [2], [3], [4]]);
@@ -257,17 +196,11 @@ pub async fn what_was_accepted_survives_power_loss<S: Stream + StreamConsumer>(
     let prefix = fresh.text("power loss");
     let shard = three_in_one_shard(&stream, &prefix).await;
     let before = stream.read(&shard, 10).await.expect("read");
-    stream
-        .checkpoint(&shard, &before.records[0].sequence)
-        .await
-        .expect("checkpoint");
+    stream.checkpoint(&shard, &before.records[0].sequence).await.expect("checkpoint");
 
     let stream = power_loss(stream);
     let after = stream.read(&shard, 10).await.expect("read");
-    assert_eq!(
-        (after.stream_id, &after.records[..]),
-        (before.stream_id, &before.records[1..])
-    );
+    assert_eq!((after.stream_id, &after.records[..]), (before.stream_id, &before.records[1..]));
     append(&stream, &[(prefix.clone(), vec![3])]).await;
     let records = drain(&stream, &prefix).await;
     assert_eq!(data(&records), [[1], [2], [3]]);
@@ -276,14 +209,8 @@ pub async fn what_was_accepted_survives_power_loss<S: Stream + StreamConsumer>(
 }
 
 async fn append(stream: &impl Stream, records: &[(String, Vec<u8>)]) {
-    let new = |(key, data): &(String, Vec<u8>)| NewRecord {
-        partition_key: key.clone(),
-        data: data.clone(),
-    };
-    let outcomes = stream
-        .append(&records.iter().map(new).collect::<Vec<_>>())
-        .await
-        .expect("append");
+    let new = |(key, data): &(String, Vec<u8>)| NewRecord { partition_key: key.clone(), data: data.clone() };
+    let outcomes = stream.append(&records.iter().map(new).collect::<Vec<_>>()).await.expect("append");
     assert_eq!(outcomes.len(), records.len());
     for outcome in outcomes {
         outcome.expect("the record is accepted");
@@ -328,10 +255,7 @@ fn data(records: &[StreamRecord]) -> Vec<Vec<u8>> {
 
 /// Compares two decimal numbers of any length.
 fn by_number(a: &str, b: &str) -> Ordering {
-    assert!(
-        a.bytes().chain(b.bytes()).all(|c| c.is_ascii_digit()),
-        "`{a}` `{b}`: decimal digits"
-    );
+    assert!(a.bytes().chain(b.bytes()).all(|c| c.is_ascii_digit()), "`{a}` `{b}`: decimal digits");
     let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
     a.len().cmp(&b.len()).then(a.cmp(b))
 }

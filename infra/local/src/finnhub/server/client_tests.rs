@@ -26,10 +26,7 @@ struct OneKey;
 impl Secrets for OneKey {
     async fn secret(&self, name: &str, _fresh: bool) -> mendlake_ports::Result<Secret> {
         let text = if name == "alpaca" { "id:secret" } else { "key" };
-        Ok(Secret {
-            key: Key::new(text).expect("a key"),
-            version: "1".into(),
-        })
+        Ok(Secret { key: Key::new(text).expect("a key"), version: "1".into() })
     }
 }
 
@@ -61,10 +58,7 @@ fn vendor(plan: Plan, faults: Vec<Fault>) -> Arc<Vendor> {
         finnhub: vec![Account::finnhub("1", key("key"), plan)],
         alpaca: vec![Account::alpaca("1", key("id:secret"), Plan::Free)],
         candle_late_s: 20,
-        script: Script {
-            faults,
-            holidays: vec![],
-        },
+        script: Script { faults, holidays: vec![] },
     };
     Arc::new(Vendor::new(Arc::new(GeneratedMarket::new(3, Calendar::Xnys).into()), terms).expect("vendors"))
 }
@@ -73,9 +67,7 @@ fn run<T, F: Future<Output = T>>(vendor: Arc<Vendor>, from: &str, work: impl FnO
     let clock = VirtualClock::new(at(from));
     let run = clock.clone().run(async move {
         let listen = "127.0.0.1:0".parse().expect("an address");
-        let server = Server::start(listen, Exposure::Loopback, vendor.clone(), clock.clone())
-            .await
-            .expect("a server");
+        let server = Server::start(listen, Exposure::Loopback, vendor.clone(), clock.clone()).await.expect("a server");
         let reqwest = ReqwestTransport::new(&server.base_url(), None).expect("a transport");
         let wire = ExchangingTransport::new(reqwest, clock.clone());
         let bench = Bench {
@@ -92,9 +84,7 @@ fn run<T, F: Future<Output = T>>(vendor: Arc<Vendor>, from: &str, work: impl FnO
 }
 
 fn outcome(faults: Vec<Fault>) -> Result<Option<Quote>, SourceError> {
-    run(vendor(Plan::Premium, faults), "15:00:00", async |bench| {
-        bench.finnhub.quote(&symbol("SPY")).await.outcome
-    })
+    run(vendor(Plan::Premium, faults), "15:00:00", async |bench| bench.finnhub.quote(&symbol("SPY")).await.outcome)
 }
 
 #[test]
@@ -108,18 +98,8 @@ fn the_clients_read_what_the_market_holds() {
         let read = bench.alpaca.candles(&symbol("DBB"), from, to).await;
         assert_eq!(read.outcome.expect("candles"), truth);
         assert_eq!(read.rate.map(|rate| rate.limit), Some(200));
-        let quote = bench
-            .finnhub
-            .quote(&symbol("DBB"))
-            .await
-            .outcome
-            .expect("an answer")
-            .expect("a quote");
-        let standing = bench
-            .vendor
-            .market()
-            .standing("DBB", bench.clock.now())
-            .expect("standing");
+        let quote = bench.finnhub.quote(&symbol("DBB")).await.outcome.expect("an answer").expect("a quote");
+        let standing = bench.vendor.market().standing("DBB", bench.clock.now()).expect("standing");
         assert_eq!(quote.price, standing.last.price);
         assert_eq!(quote.day.prev_close.map(|price| price.get()), standing.previous_close);
         let unknown = bench.finnhub.quote(&symbol("NOPE")).await.outcome.expect("an answer");
@@ -138,10 +118,7 @@ fn the_clients_read_the_holidays_and_the_directory_without_the_key() {
         assert!(bench.finnhub.lists(&symbol("DBB")).await.outcome.expect("a directory"));
         assert!(!bench.finnhub.lists(&symbol("NOPE")).await.outcome.expect("a directory"));
         let calls = bench.vendor.calls();
-        let files: Vec<_> = calls
-            .iter()
-            .filter(|call| call.endpoint == Endpoint::SymbolFile)
-            .collect();
+        let files: Vec<_> = calls.iter().filter(|call| call.endpoint == Endpoint::SymbolFile).collect();
         assert!(files.len() == 2 && files.iter().all(|call| call.account.is_none() && call.status == 200));
         assert!(calls.iter().all(|call| !call.key_in_url));
     });
@@ -157,86 +134,43 @@ fn every_scripted_failure_arrives_as_its_class() {
     assert_eq!(class(What::NotEntitled), Some("not_entitled"));
     assert_eq!(class(What::Throttled), Some("throttled"));
     assert!(outcome(vec![Fault::always(What::Zeros)]).expect("an answer").is_none());
-    let partial = outcome(vec![Fault::always(What::PartialZeros)])
-        .expect("an answer")
-        .expect("a quote");
+    let partial = outcome(vec![Fault::always(What::PartialZeros)]).expect("an answer").expect("a quote");
     assert_eq!((partial.day.open, partial.day.prev_close), (None, None));
     let candles = |plan, what| {
         let faults = vec![Fault::always(what)];
         run(vendor(plan, faults), "21:30:00", async |bench| {
-            bench
-                .finnhub
-                .candles(&symbol("SPY"), minute("15:00:00"), minute("16:00:00"))
-                .await
-                .outcome
+            bench.finnhub.candles(&symbol("SPY"), minute("15:00:00"), minute("16:00:00")).await.outcome
         })
     };
-    assert_eq!(
-        candles(Plan::Free, What::Stale).expect_err("403").class(),
-        "not_entitled"
-    );
-    assert_eq!(
-        candles(Plan::Premium, What::Unequal).expect_err("a lie").class(),
-        "corrupt"
-    );
-    assert_eq!(
-        candles(Plan::Premium, What::OffMinute).expect_err("a lie").class(),
-        "corrupt"
-    );
+    assert_eq!(candles(Plan::Free, What::Stale).expect_err("403").class(), "not_entitled");
+    assert_eq!(candles(Plan::Premium, What::Unequal).expect_err("a lie").class(), "corrupt");
+    assert_eq!(candles(Plan::Premium, What::OffMinute).expect_err("a lie").class(), "corrupt");
     assert_eq!(candles(Plan::Premium, What::NoData).expect("an answer"), []);
 }
 
 #[test]
 fn alpacas_recent_bars_and_wrong_keys_arrive_as_their_classes() {
     run(vendor(Plan::Free, vec![]), "15:10:00", async |bench| {
-        let recent = bench
-            .alpaca
-            .candles(&symbol("SPY"), minute("15:00:00"), minute("15:05:00"))
-            .await;
+        let recent = bench.alpaca.candles(&symbol("SPY"), minute("15:00:00"), minute("15:05:00")).await;
         assert_eq!(recent.outcome.expect_err("recent").class(), "recent");
     });
-    let other = Terms {
-        seed: 1,
-        finnhub: vec![],
-        alpaca: vec![],
-        candle_late_s: 20,
-        script: Script::default(),
-    };
+    let other = Terms { seed: 1, finnhub: vec![], alpaca: vec![], candle_late_s: 20, script: Script::default() };
     let market = Arc::new(GeneratedMarket::new(3, Calendar::Xnys).into());
-    run(
-        Arc::new(Vendor::new(market, other).expect("vendors")),
-        "21:30:00",
-        async |bench| {
-            let denied = bench
-                .alpaca
-                .candles(&symbol("SPY"), minute("15:00:00"), minute("15:05:00"))
-                .await;
-            assert_eq!(denied.outcome.expect_err("denied").class(), "denied");
-            let denied = bench.finnhub.quote(&symbol("SPY")).await;
-            assert_eq!(denied.outcome.expect_err("denied").class(), "denied");
-        },
-    );
+    run(Arc::new(Vendor::new(market, other).expect("vendors")), "21:30:00", async |bench| {
+        let denied = bench.alpaca.candles(&symbol("SPY"), minute("15:00:00"), minute("15:05:00")).await;
+        assert_eq!(denied.outcome.expect_err("denied").class(), "denied");
+        let denied = bench.finnhub.quote(&symbol("SPY")).await;
+        assert_eq!(denied.outcome.expect_err("denied").class(), "denied");
+    });
 }
 
 /// A session of eight symbols with slow, hanging and broken answers, over kept connections.
 fn session() -> (Vec<String>, Arc<Vendor>) {
     let faults = vec![
-        Fault {
-            probability: 0.1,
-            ..Fault::always(What::Slow { seconds: 3.0 })
-        },
-        Fault {
-            probability: 0.05,
-            ..Fault::always(What::Hang)
-        },
-        Fault {
-            probability: 0.05,
-            ..Fault::always(What::Reset)
-        },
-        Fault {
-            probability: 0.05,
-            ..Fault::always(What::Truncated { bytes: 30 })
-        },
+        Fault { probability: 0.1, ..Fault::always(What::Slow { seconds: 3.0 }) },
+        Fault { probability: 0.05, ..Fault::always(What::Hang) },
+        Fault { probability: 0.05, ..Fault::always(What::Reset) },
+        Fault { probability: 0.05, ..Fault::always(What::Truncated { bytes: 30 }) },
     ];
     let vendor = vendor(Plan::Premium, faults);
     let symbols = ["SPY", "AAPL", "BAC", "IBM", "INDA", "SHY", "FXY", "DBB"].map(symbol);
@@ -246,12 +180,7 @@ fn session() -> (Vec<String>, Arc<Vendor>) {
         for minute in open.until(open + 390) {
             bench.clock.sleep_until(minute.start().plus_ms(1_000)).await;
             let call = async |symbol: &Symbol| {
-                let answer = by(
-                    &bench.clock,
-                    minute.start().plus_ms(10_000),
-                    bench.finnhub.quote(symbol),
-                )
-                .await;
+                let answer = by(&bench.clock, minute.start().plus_ms(10_000), bench.finnhub.quote(symbol)).await;
                 let what = answer.map_or("late".to_owned(), |reply| match reply.outcome {
                     Ok(quote) => quote.map_or("none".to_owned(), |quote| quote.price.to_string()),
                     Err(error) => error.class().to_owned(),
@@ -262,16 +191,9 @@ fn session() -> (Vec<String>, Arc<Vendor>) {
         }
         for symbol in &symbols {
             bench.clock.sleep_until(bench.clock.now().plus_s(1)).await;
-            let candles = by(
-                &bench.clock,
-                bench.clock.now().plus_s(30),
-                bench.finnhub.candles(symbol, open, open + 390),
-            )
-            .await;
-            trace.push(format!(
-                "{symbol} {:?}",
-                candles.map(|reply| reply.outcome.map(|candles| candles.len()))
-            ));
+            let candles =
+                by(&bench.clock, bench.clock.now().plus_s(30), bench.finnhub.candles(symbol, open, open + 390)).await;
+            trace.push(format!("{symbol} {:?}", candles.map(|reply| reply.outcome.map(|candles| candles.len()))));
         }
         trace
     });
@@ -287,11 +209,7 @@ fn a_session_over_reqwest_takes_a_moment_and_is_the_same_again() {
     for class in ["late", "unavailable"] {
         assert!(trace.iter().any(|line| line.contains(class)), "{class} was never seen");
     }
-    let quotes = vendor
-        .calls()
-        .iter()
-        .filter(|call| call.endpoint == Endpoint::Quote)
-        .count();
+    let quotes = vendor.calls().iter().filter(|call| call.endpoint == Endpoint::Quote).count();
     assert_eq!(quotes, 8 * 390, "reqwest repeats no call by itself");
     assert!(vendor.calls().most_within(Provider::Finnhub, 1_000, |_| true) <= 8);
     assert_eq!(session().0, trace);

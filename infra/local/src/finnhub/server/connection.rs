@@ -38,20 +38,13 @@ pub(super) async fn serve<C: ServerClock + Clone>(
     // Answers are small and waited for: none is held back to be sent with the next.
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
-    let io = TokioIo::new(Resettable {
-        stream,
-        reset: reset.clone(),
-    });
+    let io = TokioIo::new(Resettable { stream, reset: reset.clone() });
     let service = service_fn(|request| {
         let (vendor, clock, reset, stopped) = (vendor.clone(), clock.clone(), reset.clone(), stopped.clone());
         async move { respond(&request, &vendor, &clock, &reset, stopped).await }
     });
     // The vendor's date is the clock's, not the machine's.
-    let mut connection = pin!(
-        http1::Builder::new()
-            .auto_date_header(false)
-            .serve_connection(io, service)
-    );
+    let mut connection = pin!(http1::Builder::new().auto_date_header(false).serve_connection(io, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = told(&mut stop) => {
@@ -111,30 +104,14 @@ fn text<'a>(request: &'a hyper::Request<Incoming>, name: &str) -> Option<&'a str
 }
 
 fn understood(request: &hyper::Request<Incoming>) -> Request {
-    let path_and_query = request
-        .uri()
-        .path_and_query()
-        .map_or("/", |path| path.as_str())
-        .to_owned();
+    let path_and_query = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let header = |name| Some((name, text(request, name)?.to_owned()));
-    Request {
-        path_and_query,
-        headers: HEADERS.into_iter().filter_map(header).collect(),
-    }
+    Request { path_and_query, headers: HEADERS.into_iter().filter_map(header).collect() }
 }
 
 fn delivery(answer: Answer) -> Response<Delivery> {
-    let cut = if let Ending::Truncated(bytes) = answer.ending {
-        Some(bytes.min(answer.body.len()))
-    } else {
-        None
-    };
-    let mut response = Response::new(Delivery {
-        left: answer.body,
-        cut,
-        sent: 0,
-        paused: false,
-    });
+    let cut = if let Ending::Truncated(bytes) = answer.ending { Some(bytes.min(answer.body.len())) } else { None };
+    let mut response = Response::new(Delivery { left: answer.body, cut, sent: 0, paused: false });
     *response.status_mut() = hyper::StatusCode::from_u16(answer.status).expect("the vendors' statuses are statuses");
     for (name, value) in answer.headers {
         // What a header cannot carry comes from a script, and is left out.

@@ -24,22 +24,9 @@ fn epoch() -> Timestamp {
 }
 
 fn vendor(faults: Vec<Fault>) -> Arc<Vendor> {
-    let account = Account {
-        per_minute: 10_000,
-        per_second: None,
-        ..account()
-    };
-    let script = Script {
-        faults,
-        holidays: vec![],
-    };
-    let terms = Terms {
-        seed: 3,
-        finnhub: vec![account],
-        alpaca: vec![],
-        candle_late_s: 20,
-        script,
-    };
+    let account = Account { per_minute: 10_000, per_second: None, ..account() };
+    let script = Script { faults, holidays: vec![] };
+    let terms = Terms { seed: 3, finnhub: vec![account], alpaca: vec![], candle_late_s: 20, script };
     Arc::new(Vendor::new(Arc::new(GeneratedMarket::new(3, Calendar::Xnys).into()), terms).expect("vendors"))
 }
 
@@ -48,10 +35,7 @@ fn account() -> Account {
 }
 
 fn request(path: &str) -> Request {
-    Request {
-        path_and_query: path.to_owned(),
-        headers: vec![("x-finnhub-token", "k".to_owned())],
-    }
+    Request { path_and_query: path.to_owned(), headers: vec![("x-finnhub-token", "k".to_owned())] }
 }
 
 /// A client that opens a connection for each call and keeps every byte.
@@ -62,10 +46,7 @@ impl Raw {
     /// Everything that arrives, and how the connection ended.
     async fn bytes(&self, request: &Request) -> io::Result<(Vec<u8>, io::Result<()>)> {
         let mut stream = TcpStream::connect(self.0).await?;
-        let mut text = format!(
-            "GET {} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n",
-            request.path_and_query, self.0
-        );
+        let mut text = format!("GET {} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", request.path_and_query, self.0);
         for (name, value) in &request.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -87,36 +68,22 @@ impl Transport for Raw {
         let (all, ended) = self.bytes(request).await.map_err(|error| broken(&error.to_string()))?;
         ended.map_err(|error| broken(&error.to_string()))?;
         let (status, headers, body) = parsed(&all);
-        Ok(Response {
-            status,
-            headers,
-            body: body.ok_or_else(|| broken("the body ends early"))?,
-        })
+        Ok(Response { status, headers, body: body.ok_or_else(|| broken("the body ends early"))? })
     }
 }
 
 /// Status, headers and the body out of its chunks; no body where its last chunk is missing.
 fn parsed(all: &[u8]) -> (u16, Vec<(String, String)>, Option<Vec<u8>>) {
-    let end = all
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .expect("an end of headers");
+    let end = all.windows(4).position(|four| four == b"\r\n\r\n").expect("an end of headers");
     let head = std::str::from_utf8(&all[..end]).expect("text");
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok())
-        .expect("a status");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     let headers: Vec<(String, String)> = head
         .lines()
         .skip(1)
         .filter_map(|line| line.split_once(": "))
         .map(|(n, v)| (n.to_lowercase(), v.to_owned()))
         .collect();
-    assert!(
-        headers.contains(&("transfer-encoding".into(), "chunked".into())),
-        "{head}"
-    );
+    assert!(headers.contains(&("transfer-encoding".into(), "chunked".into())), "{head}");
     let (mut rest, mut body) = (&all[end + 4..], Vec::new());
     loop {
         let Some(line) = rest.windows(2).position(|two| two == b"\r\n") else {
@@ -142,9 +109,7 @@ fn on_virtual_time<T, F: Future<Output = T>>(
     let clock = VirtualClock::new(epoch());
     let done = clock.run(async {
         let listen = "127.0.0.1:0".parse().expect("an address");
-        let server = Server::start(listen, Exposure::Loopback, vendor, clock.clone())
-            .await
-            .expect("a server");
+        let server = Server::start(listen, Exposure::Loopback, vendor, clock.clone()).await.expect("a server");
         let client = Arc::new(ExchangingTransport::new(Raw(server.address()), clock.clone()));
         let done = work(clock.clone(), client).await;
         server.stop().await;
@@ -161,9 +126,7 @@ fn slow(seconds: f64) -> Fault {
 fn a_call_takes_no_virtual_time_and_its_answer_is_chunked_and_dated_by_the_clock() {
     let vendor = vendor(vec![]);
     let truth = vendor.market().standing("SPY", epoch()).expect("standing");
-    let (answer, now) = on_virtual_time(vendor, async |_, client| {
-        client.get(&request(SPY)).await.expect("an answer")
-    });
+    let (answer, now) = on_virtual_time(vendor, async |_, client| client.get(&request(SPY)).await.expect("an answer"));
     assert_eq!((answer.status, now), (200, epoch()));
     assert_eq!(answer.header("date"), Some("Fri, 20 Nov 2026 15:00:00 GMT"));
     assert_eq!(answer.header("x-ratelimit-remaining"), Some("9999"));
@@ -176,14 +139,8 @@ fn a_long_answer_arrives_whole() {
     let path = "/api/v1/stock/candle?symbol=SPY&resolution=1&from=1795100000&to=1795186000";
     let vendor = vendor(vec![]);
     let direct = vendor.answer(epoch(), &request(path)).body;
-    assert!(
-        direct.len() > 16 * 1024,
-        "{} bytes are more than one piece",
-        direct.len()
-    );
-    let (answer, _) = on_virtual_time(vendor, async |_, client| {
-        client.get(&request(path)).await.expect("an answer")
-    });
+    assert!(direct.len() > 16 * 1024, "{} bytes are more than one piece", direct.len());
+    let (answer, _) = on_virtual_time(vendor, async |_, client| client.get(&request(path)).await.expect("an answer"));
     assert_eq!(answer.body, direct);
 }
 
@@ -221,20 +178,13 @@ fn two_hundred_calls_at_once_each_end_at_their_own_time() {
                 clock.sleep_until(epoch().plus_ms(number * 37)).await;
                 let deadline = clock.now().plus_ms(if number % 3 == 0 { 1_999 } else { 5_000 });
                 let answered = by(&clock, deadline, client.get(&request(SPY))).await;
-                (
-                    answered.is_some_and(|answer| answer.is_ok()),
-                    clock.now().ms_since(epoch()) - number * 37,
-                )
+                (answered.is_some_and(|answer| answer.is_ok()), clock.now().ms_since(epoch()) - number * 37)
             }
         };
         join_all((0..200).map(call)).await
     });
     for (number, end) in ends.into_iter().enumerate() {
-        assert_eq!(
-            end,
-            if number % 3 == 0 { (false, 1_999) } else { (true, 2_000) },
-            "call {number}"
-        );
+        assert_eq!(end, if number % 3 == 0 { (false, 1_999) } else { (true, 2_000) }, "call {number}");
     }
 }
 
@@ -262,22 +212,10 @@ type Trace = Vec<(i64, &'static str, u16)>;
 fn session(minutes: i64) -> (Trace, Arc<Vendor>) {
     let at = |text: &str| Some(When::Instant(text.parse().expect("an instant")));
     let faults = vec![
-        Fault {
-            probability: 0.2,
-            ..slow(4.0)
-        },
-        Fault {
-            probability: 0.1,
-            ..Fault::always(What::Reset)
-        },
-        Fault {
-            probability: 0.1,
-            ..Fault::always(What::Truncated { bytes: 5 })
-        },
-        Fault {
-            probability: 0.1,
-            ..Fault::always(What::Hang)
-        },
+        Fault { probability: 0.2, ..slow(4.0) },
+        Fault { probability: 0.1, ..Fault::always(What::Reset) },
+        Fault { probability: 0.1, ..Fault::always(What::Truncated { bytes: 5 }) },
+        Fault { probability: 0.1, ..Fault::always(What::Hang) },
         Fault {
             from: at("2026-11-20T15:30:00Z"),
             to: at("2026-11-20T15:40:00Z"),
@@ -293,10 +231,7 @@ fn session(minutes: i64) -> (Trace, Arc<Vendor>) {
                 let path = format!("/api/v1/quote?symbol={symbol}");
                 let answer = by(&clock, epoch().plus_s(60 * minute + 9), client.get(&request(&path))).await;
                 let status = answer.map_or(1, |answer| answer.map_or(2, |answer| answer.status));
-                trace
-                    .lock()
-                    .expect("lock")
-                    .push((clock.now().ms_since(epoch()), symbol, status));
+                trace.lock().expect("lock").push((clock.now().ms_since(epoch()), symbol, status));
             };
             join_all(["SPY", "AAPL", "BAC", "IBM"].map(call)).await;
         }
@@ -314,19 +249,9 @@ fn a_session_of_390_minutes_takes_a_moment() {
     println!("390 minutes of 4 symbols with faults took {took:?}");
     assert_eq!(trace.len(), 4 * 390);
     for status in [1, 2, 200, 503] {
-        assert!(
-            trace.iter().any(|(_, _, seen)| *seen == status),
-            "{status} was never seen"
-        );
+        assert!(trace.iter().any(|(_, _, seen)| *seen == status), "{status} was never seen");
     }
-    assert_eq!(
-        vendor
-            .calls()
-            .iter()
-            .filter(|call| call.endpoint == Endpoint::Quote)
-            .count(),
-        4 * 390
-    );
+    assert_eq!(vendor.calls().iter().filter(|call| call.endpoint == Endpoint::Quote).count(), 4 * 390);
     assert_eq!(vendor.calls().most_within(Provider::Finnhub, 60_000, |_| true), 4);
     // Measured: 0.4 s in release, under 2 s in debug; a busy machine takes longer, a clock that really waits takes hours.
     assert!(took.as_secs() < 20, "{took:?}");
@@ -341,38 +266,24 @@ fn the_same_seed_gives_the_same_calls_in_the_same_order() {
 }
 
 fn on_real_time<T>(vendor: Arc<Vendor>, work: impl AsyncFnOnce(Raw, Server) -> T) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let clock = crate::clock::ScaledClock::scaled(
-            crate::clock::Anchor {
-                epoch: epoch(),
-                machine: None,
-            },
-            60.0,
-        );
+        let clock = crate::clock::ScaledClock::scaled(crate::clock::Anchor { epoch: epoch(), machine: None }, 60.0);
         let listen = "127.0.0.1:0".parse().expect("an address");
-        let server = Server::start(listen, Exposure::Loopback, vendor, clock.expect("a clock"))
-            .await
-            .expect("a server");
+        let server =
+            Server::start(listen, Exposure::Loopback, vendor, clock.expect("a clock")).await.expect("a server");
         work(Raw(server.address()), server).await
     })
 }
 
 #[test]
 fn a_truncated_answer_ends_after_exactly_so_many_bytes_of_its_body() {
-    let (all, ended) = on_real_time(
-        vendor(vec![Fault::always(What::Truncated { bytes: 11 })]),
-        async |client, _| client.bytes(&request(SPY)).await.expect("a connection"),
-    );
+    let (all, ended) = on_real_time(vendor(vec![Fault::always(What::Truncated { bytes: 11 })]), async |client, _| {
+        client.bytes(&request(SPY)).await.expect("a connection")
+    });
     let text = String::from_utf8(all).expect("text");
     let body = text.split_once("\r\n\r\n").expect("a head").1;
-    assert!(
-        ended.is_ok() && body.starts_with("B\r\n{\"c\":") && body.len() == 3 + 11 + 2,
-        "{body:?}"
-    );
+    assert!(ended.is_ok() && body.starts_with("B\r\n{\"c\":") && body.len() == 3 + 11 + 2, "{body:?}");
 }
 
 #[test]
@@ -380,10 +291,7 @@ fn a_reset_is_a_reset_and_not_an_end() {
     let (all, ended) = on_real_time(vendor(vec![Fault::always(What::Reset)]), async |client, _| {
         client.bytes(&request(SPY)).await.expect("a connection")
     });
-    assert_eq!(
-        (all.len(), ended.expect_err("a reset").kind()),
-        (0, io::ErrorKind::ConnectionReset)
-    );
+    assert_eq!((all.len(), ended.expect_err("a reset").kind()), (0, io::ErrorKind::ConnectionReset));
 }
 
 #[test]
@@ -400,24 +308,14 @@ fn a_connection_is_kept_for_the_next_request() {
     on_real_time(vendor(vec![]), async |client, _| {
         let mut stream = TcpStream::connect(client.0).await.expect("a connection");
         for _ in 0..3 {
-            stream
-                .write_all(format!("GET {SPY}&token=k HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes())
-                .await
-                .expect("write");
+            stream.write_all(format!("GET {SPY}&token=k HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.expect("write");
             let mut all = Vec::new();
             while !all.ends_with(b"0\r\n\r\n") {
-                assert_ne!(
-                    stream.read_buf(&mut all).await.expect("read"),
-                    0,
-                    "the connection was closed"
-                );
+                assert_ne!(stream.read_buf(&mut all).await.expect("read"), 0, "the connection was closed");
             }
             assert!(all.starts_with(b"HTTP/1.1 200"));
         }
-        stream
-            .write_all(format!("POST {SPY} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes())
-            .await
-            .expect("write");
+        stream.write_all(format!("POST {SPY} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.expect("write");
         let mut all = Vec::new();
         stream.read_buf(&mut all).await.expect("read");
         assert!(all.starts_with(b"HTTP/1.1 405"));
@@ -443,26 +341,12 @@ fn stopping_breaks_what_is_kept_and_ends() {
 async fn only_loopback_is_listened_on_unless_more_is_asked_for() {
     let clock = crate::clock::ScaledClock::machine();
     let all = "0.0.0.0:0".parse().expect("an address");
-    let error = Server::start(all, Exposure::Loopback, vendor(vec![]), clock)
-        .await
-        .expect_err("refused")
-        .to_string();
+    let error = Server::start(all, Exposure::Loopback, vendor(vec![]), clock).await.expect_err("refused").to_string();
     assert!(error.contains("0.0.0.0") && error.contains("127.0.0.1"), "{error}");
-    Server::start(all, Exposure::Network, vendor(vec![]), clock)
+    Server::start(all, Exposure::Network, vendor(vec![]), clock).await.expect("a server").stop().await;
+    let taken = Server::start("127.0.0.1:0".parse().expect("an address"), Exposure::Loopback, vendor(vec![]), clock)
         .await
-        .expect("a server")
-        .stop()
-        .await;
-    let taken = Server::start(
-        "127.0.0.1:0".parse().expect("an address"),
-        Exposure::Loopback,
-        vendor(vec![]),
-        clock,
-    )
-    .await
-    .expect("a server");
-    let error = Server::start(taken.address(), Exposure::Loopback, vendor(vec![]), clock)
-        .await
-        .expect_err("taken");
+        .expect("a server");
+    let error = Server::start(taken.address(), Exposure::Loopback, vendor(vec![]), clock).await.expect_err("taken");
     assert!(error.to_string().contains(&taken.address().to_string()));
 }

@@ -28,13 +28,7 @@ fn read_200(body: &str) -> Result<Page, SourceError> {
 }
 
 fn class(status: u16, body: &str) -> &'static str {
-    let reply = read_page(
-        &response(status, &[], body),
-        &spy(),
-        Minute::from_index(0),
-        Minute::from_index(1),
-        &keys(),
-    );
+    let reply = read_page(&response(status, &[], body), &spy(), Minute::from_index(0), Minute::from_index(1), &keys());
     reply.outcome.map_or_else(|error| error.class(), |_| "ok")
 }
 
@@ -51,81 +45,41 @@ fn a_range_is_asked_for_with_both_bounds_inclusive_and_the_keys_in_headers_alone
         "/v2/stocks/bars?symbols=BRK.B&timeframe=1Min&start=2021-02-01T14%3A30%3A00Z&end=2021-02-01T20%3A59%3A00Z\
          &limit=10000&adjustment=raw&feed=sip&sort=asc"
     );
-    let names: Vec<_> = request
-        .headers
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
-    assert_eq!(
-        names,
-        [
-            ("apca-api-key-id", "PKIDPKID"),
-            ("apca-api-secret-key", "open+sesame/7")
-        ]
-    );
+    let names: Vec<_> = request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(names, [("apca-api-key-id", "PKIDPKID"), ("apca-api-secret-key", "open+sesame/7")]);
 }
 
 #[test]
 fn bars_are_read_by_symbol_and_of_one_symbol() {
     let (one, two) = (bar("2021-02-01T16:01:00Z"), bar("2021-02-01T16:00:00Z"));
     let by_symbol = format!(r#"{{"bars":{{"QQQ":[{{}}],"SPY":[{one},{two}]}},"next_page_token":null}}"#);
-    assert_eq!(
-        class(200, &by_symbol),
-        "corrupt",
-        "a bar of whatever symbol that is no bar is a wrong shape"
-    );
+    assert_eq!(class(200, &by_symbol), "corrupt", "a bar of whatever symbol that is no bar is a wrong shape");
     let by_symbol = by_symbol.replace("[{}]", "null");
     let page = read_200(&by_symbol).expect("a page");
     assert_eq!(
         page.candles.iter().map(|c| c.minute.to_string()).collect::<Vec<_>>(),
         ["2021-02-01T16:00:00Z", "2021-02-01T16:01:00Z"]
     );
-    let Candle {
-        open,
-        high,
-        low,
-        close,
-        volume,
-        ..
-    } = page.candles[0];
+    let Candle { open, high, low, close, volume, .. } = page.candles[0];
     assert_eq!((open, high, low, close, volume), (2.0, 4.0, 1.5, 3.0, 100.0));
     let of_one = format!(r#"{{"bars":[{two},{one}],"symbol":"SPY","next_page_token":null}}"#);
     assert_eq!(read_200(&of_one).expect("a page"), page);
-    assert!(
-        read_200(&of_one.replace("SPY", "QQQ")).is_err(),
-        "another symbol's bars"
-    );
+    assert!(read_200(&of_one.replace("SPY", "QQQ")).is_err(), "another symbol's bars");
 }
 
 #[test]
 fn no_bars_are_no_candles() {
     for bars in ["null", "[]", "{}", r#"{"SPY":null}"#, r#"{"SPY":[]}"#] {
         let page = read_200(&format!(r#"{{"bars":{bars},"next_page_token":null}}"#)).expect(bars);
-        assert_eq!(
-            page,
-            Page {
-                candles: vec![],
-                next: None
-            }
-        );
+        assert_eq!(page, Page { candles: vec![], next: None });
     }
-    assert_eq!(
-        read_200(r#"{"bars":{},"next_page_token":"more"}"#)
-            .expect("a page")
-            .next,
-        Some("more".to_owned())
-    );
-    assert_eq!(
-        read_200(r#"{"bars":{},"next_page_token":""}"#).expect("a page").next,
-        None
-    );
+    assert_eq!(read_200(r#"{"bars":{},"next_page_token":"more"}"#).expect("a page").next, Some("more".to_owned()));
+    assert_eq!(read_200(r#"{"bars":{},"next_page_token":""}"#).expect("a page").next, None);
 }
 
 #[test]
 fn bars_outside_the_range_are_left_out() {
-    let bars = ["15:59", "16:00", "16:02", "16:03"]
-        .map(|t| bar(&format!("2021-02-01T{t}:00Z")))
-        .join(",");
+    let bars = ["15:59", "16:00", "16:02", "16:03"].map(|t| bar(&format!("2021-02-01T{t}:00Z"))).join(",");
     let page = read_200(&format!(r#"{{"bars":[{bars}],"next_page_token":null}}"#)).expect("a page");
     assert_eq!(page.candles.len(), 2);
 }
@@ -135,16 +89,8 @@ fn each_refusal_has_its_class() {
     let recent = r#"{"message":"subscription does not permit querying recent SIP data"}"#;
     for (status, body, expected) in [
         (403, recent, "recent"),
-        (
-            422,
-            r#"{"code":42210000,"message":"end is too late for subscription"}"#,
-            "recent",
-        ),
-        (
-            403,
-            r#"{"message":"subscription does not permit querying SIP data"}"#,
-            "not_entitled",
-        ),
+        (422, r#"{"code":42210000,"message":"end is too late for subscription"}"#, "recent"),
+        (403, r#"{"message":"subscription does not permit querying SIP data"}"#, "not_entitled"),
         (403, r#"{"message":"forbidden."}"#, "denied"),
         (401, r#"{"message":"unauthorized"}"#, "denied"),
         (403, "", "denied"),
@@ -161,26 +107,10 @@ fn each_refusal_has_its_class() {
         (200, "[[],null,null]", "corrupt"),
         (200, r#"{"bars":[["1970-01-01T00:00:00Z",1,1,1,1,1]]}"#, "corrupt"),
         (200, r#"{"bars":7,"next_page_token":null}"#, "corrupt"),
-        (
-            200,
-            r#"{"bars":[{"t":"2021-02-01T16:00:01Z","o":1,"h":1,"l":1,"c":1,"v":1}]}"#,
-            "corrupt",
-        ),
-        (
-            200,
-            r#"{"bars":[{"t":"yesterday","o":1,"h":1,"l":1,"c":1,"v":1}]}"#,
-            "corrupt",
-        ),
-        (
-            200,
-            r#"{"bars":[{"t":"1970-01-01T00:00:00Z","o":1,"h":1,"l":1,"c":2,"v":1}]}"#,
-            "corrupt",
-        ),
-        (
-            200,
-            r#"{"bars":[{"t":"1970-01-01T00:00:00Z","o":1,"h":1,"l":1,"v":1}]}"#,
-            "corrupt",
-        ),
+        (200, r#"{"bars":[{"t":"2021-02-01T16:00:01Z","o":1,"h":1,"l":1,"c":1,"v":1}]}"#, "corrupt"),
+        (200, r#"{"bars":[{"t":"yesterday","o":1,"h":1,"l":1,"c":1,"v":1}]}"#, "corrupt"),
+        (200, r#"{"bars":[{"t":"1970-01-01T00:00:00Z","o":1,"h":1,"l":1,"c":2,"v":1}]}"#, "corrupt"),
+        (200, r#"{"bars":[{"t":"1970-01-01T00:00:00Z","o":1,"h":1,"l":1,"v":1}]}"#, "corrupt"),
     ] {
         assert_eq!(class(status, body), expected, "{status} {body}");
     }
@@ -188,24 +118,9 @@ fn each_refusal_has_its_class() {
 
 #[test]
 fn a_throttled_answer_tells_when_the_window_ends() {
-    let headers = [
-        ("x-ratelimit-limit", "200"),
-        ("x-ratelimit-remaining", "0"),
-        ("x-ratelimit-reset", "1612195260"),
-    ];
-    let reply = read_page(
-        &response(429, &headers, ""),
-        &spy(),
-        Minute::from_index(0),
-        Minute::from_index(1),
-        &keys(),
-    );
-    assert_eq!(
-        reply.outcome,
-        Err(SourceError::Throttled {
-            reset_at: Some(Timestamp::from_epoch_s(1_612_195_260))
-        })
-    );
+    let headers = [("x-ratelimit-limit", "200"), ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1612195260")];
+    let reply = read_page(&response(429, &headers, ""), &spy(), Minute::from_index(0), Minute::from_index(1), &keys());
+    assert_eq!(reply.outcome, Err(SourceError::Throttled { reset_at: Some(Timestamp::from_epoch_s(1_612_195_260)) }));
     assert_eq!(reply.rate.map(|r| (r.limit, r.remaining)), Some((200, 0)));
 }
 

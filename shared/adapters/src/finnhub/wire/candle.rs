@@ -23,10 +23,7 @@ const PLAN: &str = "stock candles: `Premium Access Required`";
 pub fn candle_request(symbol: &Symbol, from: Minute, to: Minute, key: &Key) -> Request {
     let symbol = percent_encoded(symbol.as_str());
     let (from, to) = (from.epoch_s(), (to + -1).epoch_s());
-    request(
-        format!("/stock/candle?symbol={symbol}&resolution=1&from={from}&to={to}"),
-        key,
-    )
+    request(format!("/stock/candle?symbol={symbol}&resolution=1&from={from}&to={to}"), key)
 }
 
 /// Reads an answer to [`candle_request`]: the candles of `[from, to)`, ascending, one a minute.
@@ -67,14 +64,7 @@ fn candles(body: &[u8], from: Minute, to: Minute) -> Result<Vec<Candle>, Fault> 
         let minute = minute(t[i])?;
         // Servers have sent bars outside the range: they are nobody's question, whatever they hold.
         if from <= minute && minute < to {
-            let candle = Candle {
-                minute,
-                open: o[i],
-                high: h[i],
-                low: l[i],
-                close: c[i],
-                volume: v[i],
-            };
+            let candle = Candle { minute, open: o[i], high: h[i], low: l[i], close: c[i], volume: v[i] };
             by_minute.insert(minute, checked(candle)?);
         }
     }
@@ -84,10 +74,6 @@ fn candles(body: &[u8], from: Minute, to: Minute) -> Result<Vec<Candle>, Fault> 
 fn minute(epoch_s: f64) -> Result<Minute, Fault> {
     const LARGEST_WHOLE: f64 = 9_007_199_254_740_992.0;
     let whole = epoch_s.fract() == 0.0 && epoch_s.abs() < LARGEST_WHOLE;
-    let minute = if whole {
-        Minute::from_epoch_s(epoch_s as i64)
-    } else {
-        None
-    };
+    let minute = if whole { Minute::from_epoch_s(epoch_s as i64) } else { None };
     minute.ok_or_else(|| Fault::wrong(format!("`t` is not a multiple of 60: {epoch_s}")))
 }

@@ -53,18 +53,14 @@ pub fn redirect(response: &Response) -> Option<Request> {
         _ => return None,
     };
     // Never the key's header: the file is another host's.
-    Some(Request {
-        path_and_query: location.to_owned(),
-        headers: vec![],
-    })
+    Some(Request { path_and_query: location.to_owned(), headers: vec![] })
 }
 
 /// Reads the directory's file from the host it is kept on. That host knows no key, so whatever it refuses says nothing of
 /// the key or its plan: the signature has expired, or it is down.
 pub fn read_directory_file(response: &Response, symbol: &Symbol) -> Result<bool, SourceError> {
-    let down = |refused: Refused| SourceError::Unavailable {
-        why: format!("the directory's file, status {}", refused.status),
-    };
+    let down =
+        |refused: Refused| SourceError::Unavailable { why: format!("the directory's file, status {}", refused.status) };
     read(response, &[], down, |body| listed(body, symbol)).outcome
 }
 
@@ -85,20 +81,11 @@ struct Row {
 fn holidays(body: &[u8]) -> Result<Vec<Holiday>, Fault> {
     let Object::<Body>(body) = serde_json::from_slice(body)?;
     if body.timezone != ZONE {
-        return Err(Fault::wrong(format!(
-            "the hours are not in `{ZONE}`: `{}`",
-            body.timezone
-        )));
+        return Err(Fault::wrong(format!("the hours are not in `{ZONE}`: `{}`", body.timezone)));
     }
     body.data
         .into_iter()
-        .map(|Object(row)| {
-            Ok(Holiday {
-                on: row.at_date,
-                change: change(&row)?,
-                name: row.event_name,
-            })
-        })
+        .map(|Object(row)| Ok(Holiday { on: row.at_date, change: change(&row)?, name: row.event_name }))
         .collect()
 }
 
@@ -109,17 +96,12 @@ fn change(row: &Row) -> Result<Change, Fault> {
         return Ok(Change::Closed);
     }
     let time = |text: &str| NaiveTime::parse_from_str(text, "%H:%M").ok();
-    let span = hours
-        .split_once('-')
-        .and_then(|(open, close)| Some((time(open)?, time(close)?)));
+    let span = hours.split_once('-').and_then(|(open, close)| Some((time(open)?, time(close)?)));
     match span {
-        Some((open, close)) if open < close => Ok(Change::ClosesAt {
-            close: Calendar::Xnys.at_wall_time(row.at_date, close),
-        }),
-        _ => Err(Fault::wrong(format!(
-            "the hours of {} are not like `09:30-13:00`: `{hours}`",
-            row.at_date
-        ))),
+        Some((open, close)) if open < close => {
+            Ok(Change::ClosesAt { close: Calendar::Xnys.at_wall_time(row.at_date, close) })
+        }
+        _ => Err(Fault::wrong(format!("the hours of {} are not like `09:30-13:00`: `{hours}`", row.at_date))),
     }
 }
 

@@ -20,10 +20,7 @@ use crate::http::{Request, Response};
 pub const KEY_HEADER: &str = "x-finnhub-token";
 
 fn request(path_and_query: String, key: &Key) -> Request {
-    Request {
-        path_and_query: format!("/api/v1{path_and_query}"),
-        headers: vec![(KEY_HEADER, key.expose().to_owned())],
-    }
+    Request { path_and_query: format!("/api/v1{path_and_query}"), headers: vec![(KEY_HEADER, key.expose().to_owned())] }
 }
 
 fn read_answer<T>(

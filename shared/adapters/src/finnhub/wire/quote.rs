@@ -40,25 +40,12 @@ struct Body {
 
 fn quote(body: &[u8]) -> Result<Option<Quote>, Fault> {
     let Object(Body { c, h, l, o, pc, t }) = serde_json::from_slice(body)?;
-    if [Some(c), h, l, o, pc, Some(t)]
-        .into_iter()
-        .flatten()
-        .all(|figure| figure == 0.0)
-    {
+    if [Some(c), h, l, o, pc, Some(t)].into_iter().flatten().all(|figure| figure == 0.0) {
         return Ok(None);
     }
     let price = |figure: Option<f64>| figure.and_then(Price::new);
-    let day = Day {
-        open: price(o),
-        high: price(h),
-        low: price(l),
-        prev_close: price(pc),
-    };
-    Ok(Some(Quote {
-        price: c,
-        traded_at: instant(t)?,
-        day,
-    }))
+    let day = Day { open: price(o), high: price(h), low: price(l), prev_close: price(pc) };
+    Ok(Some(Quote { price: c, traded_at: instant(t)?, day }))
 }
 
 /// Seconds, whole in every answer seen. JSON has no infinity, so what is outside is a number no clock shows.

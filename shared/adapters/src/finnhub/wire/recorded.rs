@@ -26,9 +26,7 @@ fn minute(text: &str) -> Minute {
 }
 
 fn quote(body: &str) -> Option<Quote> {
-    read_quote(&response(200, &[], body), &key())
-        .outcome
-        .expect("a quote's answer")
+    read_quote(&response(200, &[], body), &key()).outcome.expect("a quote's answer")
 }
 
 /// A quote's price, day (open, high, low, previous close) and time.
@@ -44,20 +42,12 @@ fn candles(body: &str, from: &str, to: &str) -> Result<Vec<Candle>, SourceError>
 }
 
 fn times(candles: &[Candle]) -> Vec<String> {
-    candles
-        .iter()
-        .map(|candle| candle.minute.to_string()[11..16].to_owned())
-        .collect()
+    candles.iter().map(|candle| candle.minute.to_string()[11..16].to_owned()).collect()
 }
 
 /// The class of an answer to a question for candles.
 fn class(status: u16, body: &str) -> &'static str {
-    let reply = read_candles(
-        &response(status, &[], body),
-        Minute::from_index(0),
-        Minute::from_index(10),
-        &key(),
-    );
+    let reply = read_candles(&response(status, &[], body), Minute::from_index(0), Minute::from_index(10), &key());
     reply.outcome.map_or_else(|error| error.class(), |_| "ok")
 }
 
@@ -74,10 +64,7 @@ mod quotes {
     #[test]
     fn aapl_in_session_2026_02_19_with_a_fall() {
         let body = r#"{"c":263.84,"d":-0.51,"dp":-0.19,"h":264.48,"l":262.29,"o":263.21,"pc":264.35,"t":1771519213}"#;
-        assert_eq!(
-            (figures(body).0, figures(body).2),
-            (263.84, "2026-02-19T16:40:13.000Z".to_owned())
-        );
+        assert_eq!((figures(body).0, figures(body).2), (263.84, "2026-02-19T16:40:13.000Z".to_owned()));
     }
 
     #[test]
@@ -96,30 +83,17 @@ mod quotes {
     fn aapl_whose_t_is_a_sunday_2025_07_21_is_read_over_lines_and_left_to_acceptance() {
         let body = "{\n \"c\": 211.18,\n \"d\": 1.16,\n \"dp\": 0.55,\n \"h\": 211.79,\n \"l\": 209.7045,\n \"o\": 210.87,\n \"pc\": 210.02,\n \"t\": 1753041600\n}";
         let (price, day, traded_at) = figures(body);
-        assert_eq!(
-            (price, day[2], traded_at.as_str()),
-            (211.18, Some(209.7045), "2025-07-20T20:00:00.000Z")
-        );
+        assert_eq!((price, day[2], traded_at.as_str()), (211.18, Some(209.7045), "2025-07-20T20:00:00.000Z"));
     }
 
     #[test]
     fn tsla_with_headers_2021_04_24_has_no_change_and_a_rate() {
-        let headers = [
-            ("x-ratelimit-limit", "60"),
-            ("x-ratelimit-remaining", "51"),
-            ("x-ratelimit-reset", "1619234930"),
-        ];
+        let headers =
+            [("x-ratelimit-limit", "60"), ("x-ratelimit-remaining", "51"), ("x-ratelimit-reset", "1619234930")];
         let body = r#"{"c":729.4,"h":737.359,"l":715.46,"o":719.8,"pc":719.69,"t":1619208002}"#;
         let reply = read_quote(&response(200, &headers, body), &key());
         let reset_at = "2021-04-24T03:28:50Z".parse().expect("instant");
-        assert_eq!(
-            reply.rate,
-            Some(RateLimit {
-                limit: 60,
-                remaining: 51,
-                reset_at
-            })
-        );
+        assert_eq!(reply.rate, Some(RateLimit { limit: 60, remaining: 51, reset_at }));
         let traded_at = "2021-04-23T20:00:02Z".parse().expect("instant");
         assert_eq!(reply.outcome.expect("read").map(|q| q.traded_at), Some(traded_at));
     }
@@ -132,11 +106,8 @@ mod quotes {
 
     #[test]
     fn msft_2020_from_two_stale_nodes_is_two_quotes_of_one_time() {
-        let at = |c: &str| {
-            figures(&format!(
-                r#"{{"c":{c},"h":161.91,"l":140.73,"o":147.5,"pc":139.06,"t":1584072000}}"#
-            ))
-        };
+        let at =
+            |c: &str| figures(&format!(r#"{{"c":{c},"h":161.91,"l":140.73,"o":147.5,"pc":139.06,"t":1584072000}}"#));
         let (a, b) = (at("155.25"), at("158.83"));
         assert_eq!((a.0, b.0, a.2 == b.2), (155.25, 158.83, true));
     }
@@ -154,19 +125,13 @@ mod quotes {
 
     #[test]
     fn an_unknown_symbol_is_no_value_now() {
-        assert_eq!(
-            quote(r#"{"c":0,"d":null,"dp":null,"h":0,"l":0,"o":0,"pc":0,"t":0}"#),
-            None
-        );
+        assert_eq!(quote(r#"{"c":0,"d":null,"dp":null,"h":0,"l":0,"o":0,"pc":0,"t":0}"#), None);
     }
 
     #[test]
     fn tsla_2020_partly_zero_keeps_its_price_and_has_no_day() {
         let body = r#"{"c":517.96,"h":0,"l":0,"o":0,"pc":0,"t":1585296137}"#;
-        assert_eq!(
-            figures(body),
-            (517.96, [None; 4], "2020-03-27T08:02:17.000Z".to_owned())
-        );
+        assert_eq!(figures(body), (517.96, [None; 4], "2020-03-27T08:02:17.000Z".to_owned()));
     }
 
     #[test]
@@ -184,11 +149,8 @@ mod quotes {
 
     #[test]
     fn a_body_that_is_no_quote_is_corrupt_and_a_part_of_one_is_unavailable() {
-        let class = |body: &str| {
-            read_quote(&response(200, &[], body), &key())
-                .outcome
-                .map_or_else(|e| e.class(), |_| "ok")
-        };
+        let class =
+            |body: &str| read_quote(&response(200, &[], body), &key()).outcome.map_or_else(|e| e.class(), |_| "ok");
         for body in [
             "{}",
             "[]",
@@ -202,13 +164,9 @@ mod quotes {
         ] {
             assert_eq!(class(body), "corrupt", "{body}");
         }
-        for body in [
-            r#"{"c":NaN,"t":1}"#,
-            r#"{"c":1e999,"t":1}"#,
-            r#"{"c":1,"t":1e15}"#,
-            r#"{"c":1,"t":1}x"#,
-            "plain text",
-        ] {
+        for body in
+            [r#"{"c":NaN,"t":1}"#, r#"{"c":1e999,"t":1}"#, r#"{"c":1,"t":1e15}"#, r#"{"c":1,"t":1}x"#, "plain text"]
+        {
             assert_eq!(class(body), "corrupt", "{body}");
         }
         for body in ["", " ", "{", r#"{"c":333.27,"d":1.93,"dp"#, r#"{"c":333.27,"t":17895"#] {
@@ -227,14 +185,7 @@ mod bars {
             "t":[1572910200,1572910260,1572910440,1572910500,1572910560],"v":[322,625,9894,1480,2250]}"#;
         let all = candles(body, "2019-11-04T23:30:00Z", "2019-11-04T23:37:00Z").expect("candles");
         assert_eq!(times(&all), ["23:30", "23:31", "23:34", "23:35", "23:36"]);
-        let Candle {
-            open,
-            high,
-            low,
-            close,
-            volume,
-            ..
-        } = all[2];
+        let Candle { open, high, low, close, volume, .. } = all[2];
         assert_eq!((open, high, low, close, volume), (257.3, 257.69, 257.3, 257.69, 9894.0));
         let session = candles(body, "2019-11-04T14:30:00Z", "2019-11-04T21:00:00Z").expect("candles");
         assert_eq!(session, [], "bars after the session are left out");
@@ -254,33 +205,21 @@ mod bars {
         let body = r#"{"c":[366.5698,366.19],"h":[367.31,367],"l":[366.21,365.93],"o":[366.95,366.59],"s":"ok",
             "t":[1593714600,1593718200],"v":[2113793,656192]}"#;
         let read = candles(body, "2020-07-02T13:30:00Z", "2020-07-02T20:00:00Z").expect("candles");
-        assert_eq!(
-            (times(&read), read[1].high),
-            (vec!["18:30".to_owned(), "19:30".to_owned()], 367.0)
-        );
+        assert_eq!((times(&read), read[1].high), (vec!["18:30".to_owned(), "19:30".to_owned()], 367.0));
     }
 
     #[test]
     fn aapl_daily_2021_is_stamped_at_midnight_and_so_outside_every_session() {
         let body = r#"{"c":[156.69,155.11],"h":[157.26,157.04],"l":[154.39,153.975],"o":[154.97,156.98],"s":"ok",
             "t":[1630972800,1631059200],"v":[82278261,74420207]}"#;
-        assert_eq!(
-            candles(body, "2021-09-07T13:30:00Z", "2021-09-07T20:00:00Z"),
-            Ok(vec![])
-        );
+        assert_eq!(candles(body, "2021-09-07T13:30:00Z", "2021-09-07T20:00:00Z"), Ok(vec![]));
     }
 
     #[test]
     fn no_data_is_no_candles() {
         assert_eq!(class(200, r#"{"s":"no_data"}"#), "ok");
-        assert_eq!(
-            candles(r#"{"s":"no_data"}"#, "2020-07-02T13:30:00Z", "2020-07-02T20:00:00Z"),
-            Ok(vec![])
-        );
-        assert_eq!(
-            class(200, r#"{"s":"ok","t":[],"o":[],"h":[],"l":[],"c":[],"v":[]}"#),
-            "ok"
-        );
+        assert_eq!(candles(r#"{"s":"no_data"}"#, "2020-07-02T13:30:00Z", "2020-07-02T20:00:00Z"), Ok(vec![]));
+        assert_eq!(class(200, r#"{"s":"ok","t":[],"o":[],"h":[],"l":[],"c":[],"v":[]}"#), "ok");
     }
 
     /// One bar with these fields.
@@ -293,11 +232,7 @@ mod bars {
     #[test]
     fn a_bar_that_can_be_no_bar_is_corrupt() {
         assert_eq!(class(200, &bar("60", GOOD)), "ok");
-        assert_eq!(
-            class(200, &bar("60", ["2", "2", "2", "2", "0"])),
-            "ok",
-            "a single trade without volume"
-        );
+        assert_eq!(class(200, &bar("60", ["2", "2", "2", "2", "0"])), "ok", "a single trade without volume");
         for (t, fields) in [
             ("61", GOOD),
             ("60.5", GOOD),
@@ -340,23 +275,9 @@ mod bars {
     fn the_range_holds_its_first_minute_and_not_its_end_and_bars_come_in_order_once() {
         let body = r#"{"s":"ok","t":[600,-60,540,0,60,60],"o":[1,1,1,1,1,2],"h":[1,1,1,1,1,2],"l":[1,1,1,1,1,2],
             "c":[1,1,1,1,1,2],"v":[1,1,1,1,1,1]}"#;
-        let read = read_candles(
-            &response(200, &[], body),
-            Minute::from_index(0),
-            Minute::from_index(10),
-            &key(),
-        );
-        let read: Vec<_> = read
-            .outcome
-            .expect("candles")
-            .iter()
-            .map(|c| (c.minute.index(), c.close))
-            .collect();
-        assert_eq!(
-            read,
-            [(0, 1.0), (1, 2.0), (9, 1.0)],
-            "of two bars of a minute the later stands"
-        );
+        let read = read_candles(&response(200, &[], body), Minute::from_index(0), Minute::from_index(10), &key());
+        let read: Vec<_> = read.outcome.expect("candles").iter().map(|c| (c.minute.index(), c.close)).collect();
+        assert_eq!(read, [(0, 1.0), (1, 2.0), (9, 1.0)], "of two bars of a minute the later stands");
     }
 }
 
@@ -381,28 +302,15 @@ mod refusals {
             let answer = response(status, &[], r#"{"error":"You don't have access to this resource."}"#);
             let outcome = read_candles(&answer, Minute::from_index(0), Minute::from_index(1), &key()).outcome;
             let plan = "stock candles: `Premium Access Required`".to_owned();
-            assert_eq!(
-                outcome,
-                Err(SourceError::NotEntitled { plan }),
-                "until 2021 it was a 401"
-            );
-            assert_eq!(
-                read_quote(&answer, &key()).outcome.expect_err("refused").class(),
-                "not_entitled"
-            );
+            assert_eq!(outcome, Err(SourceError::NotEntitled { plan }), "until 2021 it was a 401");
+            assert_eq!(read_quote(&answer, &key()).outcome.expect_err("refused").class(), "not_entitled");
         }
     }
 
     #[test]
     fn an_index_without_a_subscription_4xx_is_rejected_for_that_symbol() {
         for status in [400, 401, 403, 404] {
-            assert_eq!(
-                class(
-                    status,
-                    r#"{"error":"Market data subscription required for CFD indices."}"#
-                ),
-                "rejected"
-            );
+            assert_eq!(class(status, r#"{"error":"Market data subscription required for CFD indices."}"#), "rejected");
         }
         assert_eq!(class(403, r#"{"error":"something else"}"#), "rejected");
         assert_eq!(class(422, r#"{"error":"Wrong symbol."}"#), "rejected");
@@ -410,41 +318,27 @@ mod refusals {
 
     #[test]
     fn a_reached_limit_429_is_throttled_until_the_reset_whatever_its_body() {
-        for body in [
-            r#"{"error":"API limit reached. Please try again later. Remaining Limit: 0"}"#,
-            "API limit reached.",
-            "",
-        ] {
-            let headers = [
-                ("x-ratelimit-limit", "60"),
-                ("x-ratelimit-remaining", "0"),
-                ("x-ratelimit-reset", "1619234930"),
-            ];
+        for body in
+            [r#"{"error":"API limit reached. Please try again later. Remaining Limit: 0"}"#, "API limit reached.", ""]
+        {
+            let headers =
+                [("x-ratelimit-limit", "60"), ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1619234930")];
             let reply = read_quote(&response(429, &headers, body), &key());
             let reset_at = Some(Timestamp::from_epoch_s(1_619_234_930));
             assert_eq!(reply.outcome, Err(SourceError::Throttled { reset_at }));
             assert_eq!(reply.rate.map(|rate| rate.remaining), Some(0));
             let bare = read_quote(&response(429, &[], body), &key());
-            assert_eq!(
-                (bare.outcome, bare.rate),
-                (Err(SourceError::Throttled { reset_at: None }), None)
-            );
+            assert_eq!((bare.outcome, bare.rate), (Err(SourceError::Throttled { reset_at: None }), None));
         }
     }
 
     #[test]
     fn a_limit_is_read_from_errors_too() {
-        let headers = [
-            ("x-ratelimit-limit", "300"),
-            ("x-ratelimit-remaining", "299"),
-            ("x-ratelimit-reset", "1619234930"),
-        ];
+        let headers =
+            [("x-ratelimit-limit", "300"), ("x-ratelimit-remaining", "299"), ("x-ratelimit-reset", "1619234930")];
         for (status, body) in [(401, ""), (403, ""), (502, "<html>"), (200, "{}"), (200, "")] {
             let reply = read_quote(&response(status, &headers, body), &key());
-            assert!(
-                reply.outcome.is_err() && reply.rate.is_some_and(|rate| rate.limit == 300),
-                "{status} {body}"
-            );
+            assert!(reply.outcome.is_err() && reply.rate.is_some_and(|rate| rate.limit == 300), "{status} {body}");
         }
     }
 }
@@ -466,21 +360,11 @@ mod facts {
     #[test]
     fn us_holidays_2025_07_21_are_closures_and_early_closes_in_new_york() {
         let day = |text: &str| text.parse().expect("day");
-        let closed = Holiday {
-            on: day("2026-12-25"),
-            change: Change::Closed,
-            name: "Christmas".into(),
-        };
+        let closed = Holiday { on: day("2026-12-25"), change: Change::Closed, name: "Christmas".into() };
         assert_eq!(holidays(&one_day("2026-12-25", "")), Ok(vec![closed]));
-        for (date, utc) in [
-            ("2025-12-24", "2025-12-24T18:00:00Z"),
-            ("2025-07-03", "2025-07-03T17:00:00Z"),
-        ] {
-            let early = Holiday {
-                on: day(date),
-                change: Change::ClosesAt { close: minute(utc) },
-                name: "Christmas".into(),
-            };
+        for (date, utc) in [("2025-12-24", "2025-12-24T18:00:00Z"), ("2025-07-03", "2025-07-03T17:00:00Z")] {
+            let early =
+                Holiday { on: day(date), change: Change::ClosesAt { close: minute(utc) }, name: "Christmas".into() };
             assert_eq!(holidays(&one_day(date, "09:30-13:00")), Ok(vec![early]));
         }
     }
@@ -505,21 +389,14 @@ mod facts {
         "mic":"XNYS","type":"Common Stock"},{"symbol":"RC.PRE","figi":"","isin":null},{"symbol":"A\u0042C"}]"#;
 
     fn listed(body: &str, name: &str) -> Result<bool, &'static str> {
-        read_listed(&response(200, &[], body), &symbol(name), &key())
-            .outcome
-            .map_err(|error| error.class())
+        read_listed(&response(200, &[], body), &symbol(name), &key()).outcome.map_err(|error| error.class())
     }
 
     #[test]
     fn us_symbols_are_looked_up_by_their_symbol_alone() {
-        for (name, expected) in [
-            ("SPOT", true),
-            ("RC.PRE", true),
-            ("ABC", true),
-            ("X", false),
-            ("SPO", false),
-            ("USD", false),
-        ] {
+        for (name, expected) in
+            [("SPOT", true), ("RC.PRE", true), ("ABC", true), ("X", false), ("SPO", false), ("USD", false)]
+        {
             assert_eq!(listed(DIRECTORY, name), Ok(expected), "{name}");
         }
     }
@@ -553,11 +430,7 @@ mod facts {
         };
         assert_eq!(read(200, DIRECTORY), Ok(true));
         for status in [302, 401, 403, 404, 500] {
-            assert_eq!(
-                read(status, "<?xml version=\"1.0\"?><Error/>"),
-                Err("unavailable"),
-                "{status}"
-            );
+            assert_eq!(read(status, "<?xml version=\"1.0\"?><Error/>"), Err("unavailable"), "{status}");
             assert_eq!(read(status, "denied"), Err("unavailable"), "{status}");
         }
         assert_eq!(read(200, "<html>"), Err("unavailable"));
@@ -588,16 +461,10 @@ mod facts {
 
     #[test]
     fn forex_exchange_with_headers_2021_06_21_still_tells_the_rate() {
-        let headers = [
-            ("x-ratelimit-limit", "60"),
-            ("x-ratelimit-remaining", "59"),
-            ("x-ratelimit-reset", "1624305560"),
-        ];
+        let headers =
+            [("x-ratelimit-limit", "60"), ("x-ratelimit-remaining", "59"), ("x-ratelimit-reset", "1624305560")];
         let reply = read_holidays(&response(200, &headers, r#"["oanda"]"#), &key());
-        assert_eq!(
-            reply.rate.map(|rate| (rate.remaining, rate.reset_at.epoch_s())),
-            Some((59, 1_624_305_560))
-        );
+        assert_eq!(reply.rate.map(|rate| (rate.remaining, rate.reset_at.epoch_s())), Some((59, 1_624_305_560)));
     }
 }
 
@@ -624,23 +491,15 @@ fn the_rate_limit_sequence_2021_is_a_window_of_sixty_seconds_from_its_first_call
             ("x-ratelimit-remaining", left_text.as_str()),
             ("x-ratelimit-reset", &reset_text),
         ];
-        let rate = read_quote(&response(200, &headers, r#"{"c":1,"t":1}"#), &key())
-            .rate
-            .expect("a rate");
-        assert_eq!(
-            (rate.limit, rate.remaining, rate.reset_at),
-            (60, left, Timestamp::from_epoch_s(reset))
-        );
+        let rate = read_quote(&response(200, &headers, r#"{"c":1,"t":1}"#), &key()).rate.expect("a rate");
+        assert_eq!((rate.limit, rate.remaining, rate.reset_at), (60, left, Timestamp::from_epoch_s(reset)));
         let to_go = rate.reset_at.ms_since(Timestamp::from_epoch_s(at));
         assert!((0..=60_000).contains(&to_go), "a window is a minute: {to_go} ms to go");
         if rate.remaining == 59 {
             assert_eq!(to_go, 60_000, "the first call opens it");
             opened = Some(rate.reset_at);
         }
-        assert!(
-            opened.is_none_or(|opened| rate.reset_at >= opened),
-            "a reset never comes back"
-        );
+        assert!(opened.is_none_or(|opened| rate.reset_at >= opened), "a reset never comes back");
     }
 }
 

@@ -62,10 +62,7 @@ async fn serve(mut stream: TcpStream, act: Act, heads: &Mutex<Vec<String>>) {
             Err(_) => break,
         }
     }
-    heads
-        .lock()
-        .expect("lock")
-        .push(String::from_utf8_lossy(&head).into_owned());
+    heads.lock().expect("lock").push(String::from_utf8_lossy(&head).into_owned());
     match act {
         Act::Send(bytes) => stream.write_all(&bytes).await.expect("sent"),
         Act::Reset(bytes) => {
@@ -78,9 +75,7 @@ async fn serve(mut stream: TcpStream, act: Act, heads: &Mutex<Vec<String>>) {
             assert!(gone.is_err(), "the client says nothing more and goes");
         }
         Act::Flood => {
-            let mut sent = stream
-                .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-                .await;
+            let mut sent = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
             let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
             while sent.is_ok() {
                 sent = stream.write_all(&chunk).await;
@@ -90,67 +85,36 @@ async fn serve(mut stream: TcpStream, act: Act, heads: &Mutex<Vec<String>>) {
 }
 
 fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
-    format!(
-        "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
+    format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+        .into_bytes()
 }
 
 fn request(path: &str) -> Request {
-    Request {
-        path_and_query: path.to_owned(),
-        headers: vec![("x-finnhub-token", KEY.to_owned())],
-    }
+    Request { path_and_query: path.to_owned(), headers: vec![("x-finnhub-token", KEY.to_owned())] }
 }
 
 async fn one(act: Act) -> Result<Response, TransportError> {
-    Server::start(vec![act])
-        .await
-        .transport()
-        .get(&request("/api/v1/quote?symbol=A%2FB"))
-        .await
+    Server::start(vec![act]).await.transport().get(&request("/api/v1/quote?symbol=A%2FB")).await
 }
 
 #[tokio::test]
 async fn a_whole_answer_is_status_headers_and_body() {
-    let server = Server::start(vec![Act::Send(answer(
-        "429 Too Many",
-        "X-Ratelimit-Reset: 1619234930\r\n",
-        "{}",
-    ))])
-    .await;
-    let response = server
-        .transport()
-        .get(&request("/api/v1/quote?symbol=A%2FB"))
-        .await
-        .expect("an answer");
+    let server =
+        Server::start(vec![Act::Send(answer("429 Too Many", "X-Ratelimit-Reset: 1619234930\r\n", "{}"))]).await;
+    let response = server.transport().get(&request("/api/v1/quote?symbol=A%2FB")).await.expect("an answer");
     assert_eq!((response.status, response.body.as_slice()), (429, b"{}".as_slice()));
-    assert_eq!(
-        response.header("x-ratelimit-reset"),
-        Some("1619234930"),
-        "names are in lower case"
-    );
+    assert_eq!(response.header("x-ratelimit-reset"), Some("1619234930"), "names are in lower case");
     let head = server.heads().remove(0);
-    assert!(
-        head.starts_with("GET /api/v1/quote?symbol=A%2FB HTTP/1.1\r\n"),
-        "{head}"
-    );
+    assert!(head.starts_with("GET /api/v1/quote?symbol=A%2FB HTTP/1.1\r\n"), "{head}");
     assert!(head.contains(&format!("x-finnhub-token: {KEY}\r\n")), "{head}");
-    assert!(
-        head.contains(&format!("user-agent: mendlake/{}\r\n", env!("CARGO_PKG_VERSION"))),
-        "{head}"
-    );
+    assert!(head.contains(&format!("user-agent: mendlake/{}\r\n", env!("CARGO_PKG_VERSION"))), "{head}");
 }
 
 #[tokio::test]
 async fn a_redirect_is_a_response_like_another() {
     let server = Server::start(vec![Act::Send(answer("302 Found", "location: /elsewhere\r\n", ""))]).await;
     let response = server.transport().get(&request("/")).await.expect("an answer");
-    assert_eq!(
-        (response.status, response.header("location")),
-        (302, Some("/elsewhere"))
-    );
+    assert_eq!((response.status, response.header("location")), (302, Some("/elsewhere")));
     assert_eq!(server.heads().len(), 1);
 }
 
@@ -160,14 +124,8 @@ async fn a_whole_url_is_asked_without_any_header_of_the_request() {
     let there = request(&format!("http://127.0.0.1:{}/signed?signature=s", server.port));
     assert!(server.transport().get(&there).await.is_ok());
     let head = server.heads().remove(0);
-    assert!(
-        head.starts_with("GET /signed?signature=s ") && !head.contains("token") && !head.contains(KEY),
-        "{head}"
-    );
-    assert!(
-        !format!("{there:?}").contains("signature="),
-        "a signature is as good as a key"
-    );
+    assert!(head.starts_with("GET /signed?signature=s ") && !head.contains("token") && !head.contains(KEY), "{head}");
+    assert!(!format!("{there:?}").contains("signature="), "a signature is as good as a key");
 }
 
 #[tokio::test]
@@ -189,64 +147,38 @@ async fn a_redirect_out_of_https_is_refused_before_anything_is_sent() {
         assert!(error.contains("the redirect leads"), "{url}: {error}");
         assert!(!error.contains("example"), "{error}");
     }
-    let (url, headers) = vendor
-        .target(&request("https://files.example.com/signed?s=1"))
-        .expect("https elsewhere");
+    let (url, headers) = vendor.target(&request("https://files.example.com/signed?s=1")).expect("https elsewhere");
     assert_eq!((url.host_str(), headers.len()), (Some("files.example.com"), 0));
 }
 
 #[test]
 fn a_path_never_leads_to_another_host() {
     let vendor = ReqwestTransport::new("https://finnhub.io/", None).expect("a transport");
-    for path in [
-        "//evil.example/x",
-        "/\\evil.example/x",
-        "/@evil.example/x",
-        "/../x",
-        "/x?@evil.example",
-    ] {
+    for path in ["//evil.example/x", "/\\evil.example/x", "/@evil.example/x", "/../x", "/x?@evil.example"] {
         let (url, _) = vendor.target(&request(path)).expect(path);
         assert_eq!(url.host_str(), Some("finnhub.io"), "{path}");
     }
     let prefixed = ReqwestTransport::new("http://localhost:8080/finnhub/", None).expect("a transport");
-    assert_eq!(
-        prefixed.target(&request("/api")).expect("a path").0.as_str(),
-        "http://localhost:8080/finnhub/api"
-    );
+    assert_eq!(prefixed.target(&request("/api")).expect("a path").0.as_str(), "http://localhost:8080/finnhub/api");
 }
 
 #[test]
 fn a_base_that_would_leak_the_key_is_refused() {
     let error = |base: &str| ReqwestTransport::new(base, None).err().map(|e| e.to_string());
     assert!(error("http://finnhub.io").expect("refused").contains("readable"));
-    assert!(
-        error("http://localhost.example.com")
-            .expect("refused")
-            .contains("readable")
-    );
-    for base in [
-        "finnhub.io",
-        "",
-        "ftp://x",
-        "https://key@finnhub.io",
-        "https://finnhub.io?token=c0ffee",
-        "https://h#f",
-    ] {
+    assert!(error("http://localhost.example.com").expect("refused").contains("readable"));
+    for base in
+        ["finnhub.io", "", "ftp://x", "https://key@finnhub.io", "https://finnhub.io?token=c0ffee", "https://h#f"]
+    {
         let why = error(base).expect(base);
         assert!(why.contains("not like") && !why.contains("c0ffee"), "{why}");
     }
-    for base in [
-        "https://finnhub.io",
-        "http://127.0.0.1:80",
-        "http://127.9.9.9",
-        "http://[::1]:80",
-        "http://localhost:80",
-    ] {
+    for base in
+        ["https://finnhub.io", "http://127.0.0.1:80", "http://127.9.9.9", "http://[::1]:80", "http://localhost:80"]
+    {
         assert_eq!(error(base), None, "{base}");
     }
-    let proxied = ReqwestTransport::new("https://finnhub.io", Some("no proxy"))
-        .err()
-        .map(|e| e.to_string());
+    let proxied = ReqwestTransport::new("https://finnhub.io", Some("no proxy")).err().map(|e| e.to_string());
     assert!(proxied.expect("refused").contains("the proxy's address"));
 }
 
@@ -255,38 +187,21 @@ async fn a_configured_proxy_is_used() {
     let proxy = Server::start(vec![Act::Send(answer("200 OK", "", "{}"))]).await;
     let at = format!("http://127.0.0.1:{}", proxy.port);
     let transport = ReqwestTransport::new("http://localhost:1", Some(&at)).expect("a transport");
-    assert!(
-        transport.get(&request("/quote")).await.is_ok(),
-        "nothing listens on port 1"
-    );
-    assert!(
-        proxy.heads()[0].starts_with("GET http://localhost:1/quote "),
-        "{:?}",
-        proxy.heads()
-    );
+    assert!(transport.get(&request("/quote")).await.is_ok(), "nothing listens on port 1");
+    assert!(proxy.heads()[0].starts_with("GET http://localhost:1/quote "), "{:?}", proxy.heads());
 }
 
 #[tokio::test]
 async fn a_body_longer_than_any_answer_is_refused_whether_announced_or_not() {
     let announced = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n[", MAX_BODY_BYTES + 1).into_bytes();
-    assert_eq!(
-        one(Act::Hang(announced)).await,
-        Err(TransportError::TooLong(MAX_BODY_BYTES))
-    );
+    assert_eq!(one(Act::Hang(announced)).await, Err(TransportError::TooLong(MAX_BODY_BYTES)));
     assert_eq!(one(Act::Flood).await, Err(TransportError::TooLong(MAX_BODY_BYTES)));
 }
 
 #[tokio::test]
 async fn a_body_as_long_as_the_limit_is_read() {
     let body = " ".repeat(MAX_BODY_BYTES);
-    assert_eq!(
-        one(Act::Send(answer("200 OK", "", &body)))
-            .await
-            .expect("an answer")
-            .body
-            .len(),
-        MAX_BODY_BYTES
-    );
+    assert_eq!(one(Act::Send(answer("200 OK", "", &body))).await.expect("an answer").body.len(), MAX_BODY_BYTES);
 }
 
 #[tokio::test]
@@ -304,39 +219,21 @@ async fn an_answer_that_breaks_off_is_broken_and_never_half_an_answer() {
     ];
     for act in acts {
         let error = one(act).await.expect_err("broken");
-        assert!(
-            matches!(&error, TransportError::Broken(why) if !why.is_empty()),
-            "{error}"
-        );
+        assert!(matches!(&error, TransportError::Broken(why) if !why.is_empty()), "{error}");
     }
 }
 
 #[tokio::test]
 async fn a_host_that_is_not_there_or_speaks_no_tls_is_broken() {
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port")
-        .local_addr()
-        .expect("an address")
-        .port();
+    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").port();
     let transport = ReqwestTransport::new(&format!("http://127.0.0.1:{nobody}"), None).expect("a transport");
-    let error = transport
-        .get(&request("/"))
-        .await
-        .expect_err("nobody listens")
-        .to_string();
-    assert!(
-        error.to_lowercase().contains("refused"),
-        "the innermost cause is told: {error}"
-    );
+    let error = transport.get(&request("/")).await.expect_err("nobody listens").to_string();
+    assert!(error.to_lowercase().contains("refused"), "the innermost cause is told: {error}");
     let plain = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let base = format!("https://{}", plain.local_addr().expect("an address"));
     let speaks_first = async {
         let (mut stream, _) = plain.accept().await.expect("a connection");
-        stream
-            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            .await
-            .expect("sent");
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.expect("sent");
     };
     let transport = ReqwestTransport::new(&base, None).expect("a transport");
     let request = request("/");
@@ -394,12 +291,7 @@ async fn no_key_is_in_any_error_or_log() {
         .with_writer(move || writer.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let acts = vec![
-        Act::Send(answer("200 OK", "", "{}")),
-        Act::Reset(vec![]),
-        Act::Send(b"?".to_vec()),
-        Act::Flood,
-    ];
+    let acts = vec![Act::Send(answer("200 OK", "", "{}")), Act::Reset(vec![]), Act::Send(b"?".to_vec()), Act::Flood];
     let server = Server::start(acts).await;
     let transport = server.transport();
     let mut shown = format!("{:?}", request("/quote"));
@@ -409,10 +301,7 @@ async fn no_key_is_in_any_error_or_log() {
             shown += &format!("{error} {error:?}");
         }
     }
-    let unsendable = Request {
-        headers: vec![("x-finnhub-token", format!("{KEY}\n"))],
-        ..request("/")
-    };
+    let unsendable = Request { headers: vec![("x-finnhub-token", format!("{KEY}\n"))], ..request("/") };
     shown += &format!("{:?}", transport.get(&unsendable).await.expect_err("no header"));
     tracing::info!("the log is on");
     shown += &String::from_utf8_lossy(&log.0.lock().expect("lock"));

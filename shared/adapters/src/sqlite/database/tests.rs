@@ -22,10 +22,7 @@ fn refused(opened: Result<Database>) -> (Kind, String) {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 /// What the threads gave, each with a connection of its own, all begun at once.
@@ -50,18 +47,13 @@ fn a_commit_is_synced_to_a_write_ahead_log_unless_less_is_asked_for() {
     let folder = Folder::new();
     let asked = [
         (folder.open(), "2", "2 is FULL"),
-        (
-            Database::open_with(&folder.file(), Durability::ProcessEnd).unwrap(),
-            "1",
-            "1 is NORMAL",
-        ),
+        (Database::open_with(&folder.file(), Durability::ProcessEnd).unwrap(), "1", "1 is NORMAL"),
     ];
     for (database, synchronous, name) in asked {
         let connection = database.connection();
         let setting = |name| {
-            let read = connection.query_row(&format!("PRAGMA {name}"), [], |row| {
-                row.get::<_, rusqlite::types::Value>(0)
-            });
+            let read =
+                connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, rusqlite::types::Value>(0));
             match read.unwrap() {
                 rusqlite::types::Value::Integer(n) => n.to_string(),
                 rusqlite::types::Value::Text(text) => text,
@@ -69,10 +61,7 @@ fn a_commit_is_synced_to_a_write_ahead_log_unless_less_is_asked_for() {
             }
         };
         assert_eq!(setting("synchronous"), synchronous, "{name}");
-        assert_eq!(
-            ["journal_mode", "fullfsync", "foreign_keys"].map(setting),
-            ["wal", "1", "1"]
-        );
+        assert_eq!(["journal_mode", "fullfsync", "foreign_keys"].map(setting), ["wal", "1", "1"]);
     }
 }
 
@@ -96,32 +85,19 @@ fn a_newer_schema_is_refused_untouched_and_says_what_to_do() {
     for opened in [Database::open(&folder.file()), Database::open_read_only(&folder.file())] {
         let (kind, message) = refused(opened);
         assert_eq!(kind, Kind::Rejected);
-        assert!(
-            message.contains("schema version 99") && message.ends_with("use the newer release"),
-            "{message}"
-        );
+        assert!(message.contains("schema version 99") && message.ends_with("use the newer release"), "{message}");
     }
     assert_eq!(bytes(&folder.file()), before);
 }
 
 #[test]
 fn another_programs_database_is_refused_untouched() {
-    for made_with in [
-        "CREATE TABLE t (a)",
-        "PRAGMA user_version = 1",
-        "PRAGMA application_id = 7",
-    ] {
+    for made_with in ["CREATE TABLE t (a)", "PRAGMA user_version = 1", "PRAGMA application_id = 7"] {
         let folder = Folder::new();
-        Connection::open(folder.file())
-            .unwrap()
-            .execute_batch(made_with)
-            .unwrap();
+        Connection::open(folder.file()).unwrap().execute_batch(made_with).unwrap();
         let before = bytes(&folder.file());
         let (kind, message) = refused(Database::open(&folder.file()));
-        assert!(
-            kind == Kind::Rejected && message.ends_with("it is another program's database"),
-            "{message}"
-        );
+        assert!(kind == Kind::Rejected && message.ends_with("it is another program's database"), "{message}");
         assert_eq!(bytes(&folder.file()), before);
     }
 }
@@ -138,10 +114,7 @@ fn what_is_no_database_is_corrupt() {
 async fn a_damaged_page_is_corrupt_and_never_a_smaller_answer() {
     let folder = Folder::new();
     let queue = |database| SqliteQueue::new(database, clock(), "live", QueueSettings::new(1_000, 3));
-    let message = Message {
-        body: "x".repeat(2_000),
-        visible_at: clock().now(),
-    };
+    let message = Message { body: "x".repeat(2_000), visible_at: clock().now() };
     queue(folder.open()).send(&vec![message; 200]).await.unwrap();
     let mut damaged = bytes(&folder.file());
     damaged[4096 * 20..].iter_mut().for_each(|byte| *byte = 0x5a);
@@ -173,9 +146,7 @@ fn a_migration_that_fails_leaves_the_older_schema() {
     let failing = ["CREATE TABLE t (a)", "CREATE TABLE u (a)", "not SQL"];
     assert!(migrate(&mut connection, &failing, "open").is_err());
     assert_eq!(check_version(&connection, 3, "open").unwrap(), 1);
-    let tables: u32 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .unwrap();
+    let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
     assert_eq!(tables, 1);
 }
 
@@ -206,10 +177,7 @@ async fn a_reader_reads_what_is_committed_while_a_writer_writes() {
     let folder = Folder::new();
     let writer = folder.open();
     let mark = |ms| Timestamp::from_epoch_ms(ms);
-    SqliteLedger::new(writer.clone())
-        .note_landed("0", mark(1))
-        .await
-        .unwrap();
+    SqliteLedger::new(writer.clone()).note_landed("0", mark(1)).await.unwrap();
     let reader = SqliteLedger::new(Database::open_read_only(&folder.file()).unwrap());
     writer
         .write("hold a transaction", |tx| {
@@ -224,11 +192,7 @@ async fn a_reader_reads_what_is_committed_while_a_writer_writes() {
     assert_eq!(reader.landed_through().await.unwrap(), Some(mark(2)));
     drop(reader);
     let alone = SqliteLedger::new(Database::open_read_only(&folder.file()).unwrap());
-    assert_eq!(
-        alone.landed_through().await.unwrap(),
-        Some(mark(2)),
-        "without a writer too"
-    );
+    assert_eq!(alone.landed_through().await.unwrap(), Some(mark(2)), "without a writer too");
 }
 
 /// Runs a future that is ready at once, within another.
@@ -244,17 +208,11 @@ fn block_on_in_place<T>(future: impl Future<Output = T>) -> T {
 fn a_reader_is_told_that_there_is_no_database_or_an_older_one() {
     let folder = Folder::new();
     let (kind, message) = refused(Database::open_read_only(&folder.file()));
-    assert!(
-        kind == Kind::Rejected && message.ends_with("there is none"),
-        "{message}"
-    );
+    assert!(kind == Kind::Rejected && message.ends_with("there is none"), "{message}");
     assert!(!folder.file().exists());
     fs::write(folder.file(), b"").unwrap();
     let (kind, message) = refused(Database::open_read_only(&folder.file()));
-    assert!(
-        kind == Kind::Rejected && message.contains("schema version 0 is not 1 yet"),
-        "{message}"
-    );
+    assert!(kind == Kind::Rejected && message.contains("schema version 0 is not 1 yet"), "{message}");
 }
 
 #[tokio::test]
@@ -310,23 +268,12 @@ fn of_racing_connections_one_reserves_and_leases_never_exceed_the_share() {
 #[test]
 fn of_racing_connections_no_gap_write_is_lost() {
     let folder = Folder::new();
-    let gap = mendlake_domain::gap::Gap::new(
-        "2026-11-20".parse().unwrap(),
-        "AAPL".parse().unwrap(),
-        Timestamp::default(),
-    );
+    let gap =
+        mendlake_domain::gap::Gap::new("2026-11-20".parse().unwrap(), "AAPL".parse().unwrap(), Timestamp::default());
     block_on(SqliteLedger::new(folder.open()).write(&gap, 0)).unwrap();
-    let conflicts = race(&folder, 3, |database| {
-        block_on(count_up(&SqliteLedger::new(database), &gap, 20))
-    });
-    let stored = block_on(SqliteLedger::new(folder.open()).gap(gap.on, &gap.symbol))
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (stored.gap.attempts, stored.version),
-        (60, 61),
-        "conflicts: {conflicts:?}"
-    );
+    let conflicts = race(&folder, 3, |database| block_on(count_up(&SqliteLedger::new(database), &gap, 20)));
+    let stored = block_on(SqliteLedger::new(folder.open()).gap(gap.on, &gap.symbol)).unwrap().unwrap();
+    assert_eq!((stored.gap.attempts, stored.version), (60, 61), "conflicts: {conflicts:?}");
 }
 
 /// Counts the item up `times` times, each by reading and writing it; gives how often another was first.
@@ -350,12 +297,7 @@ fn of_racing_connections_each_message_goes_to_one_and_each_record_has_its_own_se
     let queue = |database| SqliteQueue::new(database, clock.clone(), "live", QueueSettings::new(60_000, 2));
     let stream =
         |database| SqliteStream::open(database, clock.clone(), "5eed", StreamSettings::new(1, 60_000)).unwrap();
-    let messages: Vec<_> = (0..90)
-        .map(|n| Message {
-            body: n.to_string(),
-            visible_at: clock.now(),
-        })
-        .collect();
+    let messages: Vec<_> = (0..90).map(|n| Message { body: n.to_string(), visible_at: clock.now() }).collect();
     block_on(queue(folder.open()).send(&messages)).unwrap();
     race(&folder, 3, |database| {
         let (queue, stream) = (queue(database.clone()), stream(database));
@@ -365,10 +307,7 @@ fn of_racing_connections_each_message_goes_to_one_and_each_record_has_its_own_se
                 if delivered.is_empty() {
                     break;
                 }
-                let record = |body: &String| NewRecord {
-                    partition_key: "a".into(),
-                    data: body.clone().into_bytes(),
-                };
+                let record = |body: &String| NewRecord { partition_key: "a".into(), data: body.clone().into_bytes() };
                 let records: Vec<_> = delivered.iter().map(|d| record(&d.body)).collect();
                 stream.append(&records).await.unwrap();
                 for delivery in delivered {
@@ -380,10 +319,7 @@ fn of_racing_connections_each_message_goes_to_one_and_each_record_has_its_own_se
     let read = block_on(stream(folder.open()).read("0", 1_000)).unwrap().records;
     let sequences: Vec<u32> = read.iter().map(|r| r.sequence.parse().unwrap()).collect();
     assert_eq!(sequences, (1..=90).collect::<Vec<_>>());
-    let mut bodies: Vec<u32> = read
-        .iter()
-        .map(|r| String::from_utf8_lossy(&r.data).parse().unwrap())
-        .collect();
+    let mut bodies: Vec<u32> = read.iter().map(|r| String::from_utf8_lossy(&r.data).parse().unwrap()).collect();
     bodies.sort_unstable();
     assert_eq!(bodies, (0..90).collect::<Vec<_>>());
 }

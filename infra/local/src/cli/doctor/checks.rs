@@ -1,0 +1,306 @@
+//! The checks, each giving findings and none failing.
+
+use std::collections::BTreeSet;
+
+use chrono::DateTime;
+use mendlake_adapters::http::{Request, Transport};
+use mendlake_domain::minute::Timestamp;
+use mendlake_domain::settings::{Settings, most_symbols};
+use mendlake_domain::symbol::Symbol;
+use mendlake_ports::clock::{self, Clock};
+use mendlake_ports::control;
+use mendlake_ports::error::PortError;
+use mendlake_ports::runs::Runs;
+use mendlake_ports::secrets::Secrets;
+use mendlake_ports::set_aside::SetAside;
+use mendlake_ports::source::{QuoteSource, SourceError};
+use mendlake_reconcile::{Entitlement, Probe, probe_source};
+
+use super::{Finding, machine};
+use crate::clock::{ClockArgs, ScaledClock};
+use crate::config::{Config, FINNHUB_TOKEN, Key, Vendor};
+use crate::open::{self, Reading};
+use crate::{times, watching};
+
+/// The provider's time may be this much ahead of reception: beyond it quotes are refused.
+const MOST_OFFSET_MS: i64 = 5_000;
+
+/// An offset from here on is worth knowing: it eats into the seconds in which a sample is one.
+const NOTED_OFFSET_MS: i64 = 2_000;
+
+/// The vendor's Date header has whole seconds.
+const HALF_A_SECOND_MS: i64 = 500;
+
+/// The longest a vendor may take to answer here.
+const ANSWER_FOR_MS: i64 = 15_000;
+
+/// Fewer days left in the calendar are worth knowing.
+const DAYS_LEFT: i64 = 60;
+
+/// Every finding.
+pub(super) async fn all(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![file(config)];
+    findings.extend(keys(config).await);
+    findings.extend(vendors(config).await);
+    findings.push(clock(config).await);
+    findings.extend(machine::disk(&config.lake));
+    findings.push(calendar(config));
+    findings.extend(lake(config).await);
+    findings
+}
+
+fn file(config: &Config) -> Finding {
+    match &config.file {
+        Some(path) => Finding::good("configuration", format!("read `{}`", path.display())),
+        None => Finding::good("configuration", "no mendlake.toml in this folder, which is fine"),
+    }
+}
+
+async fn keys(config: &Config) -> Vec<Finding> {
+    let secrets = open::secrets(config);
+    let mut findings = Vec::new();
+    for (check, vendor, needed) in [("finnhub key", &config.finnhub, true), ("alpaca key", &config.alpaca, false)] {
+        let name = check.split(' ').next().unwrap_or_default();
+        findings.push(match (&vendor.key, needed) {
+            (None, true) => Finding::wrong(
+                check,
+                "there is none",
+                format!("set `{FINNHUB_TOKEN}`, or name a file with `{}`; a free key is enough for quotes", Key::FinnhubKeyFile.flag()),
+            ),
+            (None, false) => Finding::note(
+                check,
+                "there is none",
+                "a free key of Alpaca's heals where Finnhub's plan has no candles: set APCA_API_KEY_ID and APCA_API_SECRET_KEY",
+            ),
+            (Some(place), _) => match secrets.secret(name, true).await {
+                Ok(secret) => Finding::good(check, format!("from {place}, version {}", secret.version)),
+                Err(error) => Finding::wrong(check, error.chain(), "put the key there, alone"),
+            },
+        });
+    }
+    findings.extend(secrets.exposed().into_iter().map(|exposed| {
+        let path = exposed.path.display();
+        let found = format!("`{path}` has mode {:o}: everybody on this machine can read it", exposed.mode);
+        Finding::wrong("key file", found, format!("chmod 600 {path}"))
+    }));
+    findings
+}
+
+/// Asks each vendor for a candle of the reference symbol, and Finnhub for its quote.
+async fn vendors(config: &Config) -> Vec<Finding> {
+    if config.finnhub.key.is_none() {
+        return Vec::new();
+    }
+    let vendors = match open::vendors(config) {
+        Ok(vendors) => vendors,
+        Err(error) => return vec![refused("vendors", &error)],
+    };
+    let machine = ScaledClock::machine();
+    let mut findings = vec![quote(&vendors.finnhub, &config.settings, &machine).await];
+    let mut entitled = false;
+    for source in &vendors.candles {
+        let probe = probe_source(&clock_beside(config), &config.settings, source).await;
+        entitled |= probe.entitlement == Entitlement::Entitled;
+        findings.push(candles(&probe));
+    }
+    if !entitled {
+        findings.push(Finding::wrong(
+            "healing",
+            "no source gives candles for these keys, so what is lost stays open",
+            "get a plan with candles, or set APCA_API_KEY_ID and APCA_API_SECRET_KEY to a free key of Alpaca's",
+        ));
+    }
+    findings
+}
+
+/// The clock of whoever works on the lake: a simulated vendor has candles of its own time only.
+fn clock_beside(config: &Config) -> ScaledClock {
+    Reading::open(config, &ClockArgs::default()).map_or_else(|_| ScaledClock::machine(), |reading| reading.clock)
+}
+
+async fn quote(finnhub: &impl QuoteSource, settings: &Settings, machine: &ScaledClock) -> Finding {
+    let check = "finnhub quotes";
+    let reference = &settings.reference;
+    let reply = clock::by(machine, machine.now().plus_ms(ANSWER_FOR_MS), finnhub.quote(reference)).await;
+    let Some(reply) = reply else {
+        return Finding::wrong(check, "no answer in 15 s", "look at the network, and at `proxy`");
+    };
+    let limit = reply.rate.map(|rate| rate.limit);
+    let told = limit.map(|limit| format!(", {limit} calls a minute, so {} symbols at most", most_symbols(limit)));
+    match reply.outcome {
+        Ok(Some(_)) => Finding::good(check, format!("`{reference}` has a price{}", told.unwrap_or_default())),
+        Ok(None) => Finding::note(check, format!("`{reference}` has no price now"), "look again in a session"),
+        Err(SourceError::Denied) => {
+            Finding::wrong(check, "the key is refused", "replace it: https://finnhub.io/dashboard")
+        }
+        Err(error) => {
+            Finding::wrong(check, error.to_string(), "look at the network, at `proxy` and at `finnhub.base_url`")
+        }
+    }
+}
+
+fn candles(probe: &Probe) -> Finding {
+    let check = "candles";
+    let told = crate::cli::run::source(probe);
+    match &probe.entitlement {
+        Entitlement::Entitled => Finding::good(check, told),
+        Entitlement::NotEntitled { .. } => Finding::note(check, told, "another source must heal what is lost"),
+        Entitlement::Denied => Finding::wrong(check, told, "replace the key"),
+        Entitlement::Unknown { .. } => Finding::note(check, told, "look again later"),
+    }
+}
+
+/// This machine's clock against the vendor's.
+async fn clock(config: &Config) -> Finding {
+    let check = "clock";
+    if clock_beside(config).is_scaled() {
+        return Finding::good(check, "whoever works on the lake runs on a scaled clock, as its vendors do");
+    }
+    if !config.finnhub.base_url.value.starts_with("https:") {
+        return Finding::good(check, "not compared: the vendor is on this machine");
+    }
+    match vendor_time(config, &config.finnhub).await {
+        None => Finding::note(check, "no vendor told the time", "keep the clock with NTP"),
+        Some((theirs, ours)) => {
+            let offset = ours.ms_since(theirs);
+            let told = format!(
+                "{:.1} s {} the vendor's",
+                offset.abs() as f64 / 1000.0,
+                if offset < 0 { "behind" } else { "ahead of" }
+            );
+            match offset.abs() {
+                ..NOTED_OFFSET_MS => Finding::good(check, told),
+                ..MOST_OFFSET_MS => Finding::note(
+                    check,
+                    told,
+                    "set it, and keep it with NTP: samples are taken in the first ten seconds of a minute",
+                ),
+                _ => Finding::wrong(check, told, "set it, and keep it with NTP: quotes from the future are refused"),
+            }
+        }
+    }
+}
+
+/// The vendor's time and ours in the middle of one request. No key goes with it.
+async fn vendor_time(config: &Config, vendor: &Vendor) -> Option<(Timestamp, Timestamp)> {
+    let transport = config.transport(Key::FinnhubBaseUrl, vendor).ok()?;
+    let machine = ScaledClock::machine();
+    let request = Request { path_and_query: "/".into(), headers: Vec::new() };
+    let asked = machine.now();
+    let answer = clock::by(&machine, asked.plus_ms(ANSWER_FOR_MS), transport.get(&request)).await?.ok()?;
+    let took = machine.now().ms_since(asked);
+    let date = DateTime::parse_from_rfc2822(answer.header("date")?).ok()?;
+    let theirs = Timestamp::from_epoch_ms(date.timestamp_millis() + HALF_A_SECOND_MS);
+    Some((theirs, asked.plus_ms(took / 2)))
+}
+
+fn calendar(config: &Config) -> Finding {
+    let check = "calendar";
+    let calendar = config.settings.calendar;
+    let (_, last) = calendar.range();
+    let left = last.signed_duration_since(clock_beside(config).now().date()).num_days();
+    let told = format!("`{calendar}` knows the days up to {last}, {left} more");
+    match left {
+        ..0 => Finding::wrong(check, told, "use a newer release: nothing is expected beyond it"),
+        0..DAYS_LEFT => Finding::note(check, told, "use a newer release soon"),
+        _ => Finding::good(check, told),
+    }
+}
+
+async fn lake(config: &Config) -> Vec<Finding> {
+    let check = "lake";
+    let folder = config.lake.display();
+    if !config.lake.exists() {
+        return vec![Finding::note(check, format!("there is none at `{folder}` yet"), "`mendlake run` makes it")];
+    }
+    let reading = match Reading::open(config, &ClockArgs::default()) {
+        Ok(reading) => reading,
+        Err(error) => return vec![refused(check, &error)],
+    };
+    let mut findings = vec![Finding::good(check, format!("`{folder}`, made {}", reading.lake.created_at()))];
+    findings.push(holder(&reading));
+    findings.push(watchlist(&reading, config).await);
+    findings.push(reconciled(&reading).await);
+    findings.extend(parked(&reading).await);
+    findings
+}
+
+fn holder(reading: &Reading) -> Finding {
+    let check = "pipeline";
+    match &reading.holding {
+        None => Finding::note(check, "nobody works on this lake now", "start `mendlake run`"),
+        Some(holding) => Finding::good(
+            check,
+            holding.0.as_ref().map_or_else(
+                || "runs".to_owned(),
+                |holder| format!("runs: process {}, since {}", holder.pid, holder.started_at),
+            ),
+        ),
+    }
+}
+
+async fn watchlist(reading: &Reading, config: &Config) -> Finding {
+    let check = "watchlist";
+    let configured = config.watched.as_ref().map(|watched| watched.value.symbols());
+    let symbols: BTreeSet<Symbol> = match (configured, control::watchlist(&reading.lake).await) {
+        (Some(Err(error)), _) => return Finding::wrong(check, error.to_string(), "mend the watchlist"),
+        (Some(Ok(symbols)), _) => symbols,
+        (None, Ok(list)) => list.at(reading.clock.now().minute() + 1).into_iter().collect(),
+        (None, Err(error)) => return refused(check, &error),
+    };
+    let limit = watching::limit(reading.ledger().ok().as_ref(), &config.settings).await;
+    match (symbols.len(), Settings::check_watchlist(symbols.len(), limit)) {
+        (0, _) => Finding::wrong(check, "nothing is watched", "`mendlake watch add SYMBOL`, or set `symbols`"),
+        (_, Err(error)) => {
+            Finding::note(check, error.to_string(), "what is left out is named in the log, and heals from candles")
+        }
+        (count, Ok(())) => Finding::good(check, format!("{count} symbols of at most {}", most_symbols(limit))),
+    }
+}
+
+async fn reconciled(reading: &Reading) -> Finding {
+    let check = "ledger";
+    let last = match reading.ledger() {
+        Ok(ledger) => ledger.last_run().await,
+        Err(error) => Err(error),
+    };
+    match last {
+        Err(error) => {
+            Finding::wrong(check, error.chain(), "`mendlake verify --rebuild-ledger` derives it from the lake")
+        }
+        Ok(None) => Finding::note(check, "nothing was reconciled yet", "start `mendlake run`"),
+        Ok(Some(run)) => {
+            let age = times::stretch(reading.clock.now().ms_since(run.at));
+            let open = run.report.get("open_gaps").and_then(serde_json::Value::as_u64).unwrap_or(0);
+            Finding::good(check, format!("last reconciled {age} ago, {open} symbol-minutes open"))
+        }
+    }
+}
+
+async fn parked(reading: &Reading) -> Vec<Finding> {
+    let check = "put aside";
+    let mut findings = Vec::new();
+    match reading.lake.parked().await {
+        Ok(parked) if parked.is_empty() => {}
+        Ok(parked) => findings.push(Finding::wrong(
+            check,
+            format!("{} batches are parked: the lake could not be written to for hours", parked.len()),
+            "mend the disk, then start `mendlake run` again: it lands them",
+        )),
+        Err(error) => findings.push(refused(check, &error)),
+    }
+    match reading.lake.quarantined().await {
+        Ok(rejected) if rejected.is_empty() => {}
+        Ok(rejected) => findings.push(Finding::note(
+            check,
+            format!("{} pieces of input are in quarantine", rejected.len()),
+            "each file says why; nothing waits for them",
+        )),
+        Err(error) => findings.push(refused(check, &error)),
+    }
+    findings
+}
+
+fn refused(check: &'static str, error: &PortError) -> Finding {
+    Finding::wrong(check, error.chain(), "do what it says, then look again")
+}

@@ -1,0 +1,144 @@
+//! `mendlake reconcile`: compare what should exist with the lake, now.
+
+use clap::ValueEnum;
+use mendlake_ports::clock::Clock;
+use mendlake_ports::place::Place;
+use mendlake_ports::queue::{Message, Queue, failures};
+use mendlake_ports::runs::Runs;
+use mendlake_reconcile::{ReconcileReport, Window};
+
+use super::output::{print, print_json};
+use super::{Ending, Failure, Outcome, begin};
+use crate::clock::{ClockArgs, ScaledClock};
+use crate::config::{Config, ConfigArgs, WatchArgs};
+use crate::engine::Station;
+use crate::lock;
+use crate::log::StageLog;
+use crate::open::{self, Reading};
+use crate::repair::{Notes, Repair};
+
+/// Compare what should exist with the lake now, and have what is missing replayed.
+///
+/// Where `mendlake run` works on the lake, it is asked to do it; otherwise this command does it itself: reconciles, works
+/// off what is to be replayed, lands it and reconciles once more. Exit code 3 where gaps are open afterwards.
+#[derive(clap::Args)]
+pub struct Args {
+    /// How far back to look, beside every open gap: two hours, a day, or a week with what is done each morning.
+    #[arg(long, value_enum, default_value_t = Reach::Hourly)]
+    window: Reach,
+
+    /// Wait no longer than this many seconds for a running `mendlake run`.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(i64).range(1..))]
+    timeout: i64,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    clock: ClockArgs,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// How far back to look.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Reach {
+    /// Two hours.
+    Near,
+    /// A day.
+    Hourly,
+    /// A week.
+    Morning,
+}
+
+impl From<Reach> for Window {
+    fn from(reach: Reach) -> Self {
+        match reach {
+            Reach::Near => Self::Near,
+            Reach::Hourly => Self::Hourly,
+            Reach::Morning => Self::Morning,
+        }
+    }
+}
+
+/// How often the effect of a request is looked for, on the machine's clock.
+const LOOK_MS: i64 = 200;
+
+/// Runs the command.
+pub async fn run(args: Args) -> Outcome {
+    let config = begin(&args.config, &WatchArgs::default())?;
+    let window = args.window.into();
+    let report = match lock::holder(&config.lake)? {
+        Some(_) => ask(&config, &args.clock, window, args.timeout).await?,
+        None => alone(&config, &args.clock.anchored(), window).await?,
+    };
+    if args.json {
+        print_json(&report)?;
+    } else {
+        print(&text(&report))?;
+    }
+    Ok(Ending::whole(report.open_gaps == 0))
+}
+
+/// Asks the process that holds the lock, and waits for the run that answers.
+async fn ask(config: &Config, clock: &ClockArgs, window: Window, timeout_s: i64) -> Result<ReconcileReport, Failure> {
+    let reading = Reading::open(config, clock)?;
+    let place = reading.place(config)?;
+    let asked_at = place.clock().now();
+    let body = serde_json::to_string(&window).expect("a window is JSON");
+    let sent = place.reconcile_queue().send(&[Message { body, visible_at: asked_at }]).await?;
+    if let (1.., Some(error)) = failures(&sent) {
+        return Err(Failure::failed(error.chain()));
+    }
+    let machine = ScaledClock::machine();
+    let deadline = machine.now().plus_s(timeout_s);
+    while machine.now() < deadline {
+        let run = place.ledger().last_run().await?.filter(|run| run.at >= asked_at);
+        let report = run.and_then(|run| serde_json::from_value::<ReconcileReport>(run.report).ok());
+        if let Some(report) = report.filter(|report| report.window == window) {
+            return Ok(report);
+        }
+        machine.sleep_until(machine.now().plus_ms(LOOK_MS)).await;
+    }
+    Err(Failure::not_now(format!(
+        "`mendlake run` was asked and has not answered in {timeout_s} s: it does it when it comes to it, look at its log"
+    )))
+}
+
+/// Does it here, under the lock.
+async fn alone(config: &Config, clock: &ClockArgs, window: Window) -> Result<ReconcileReport, Failure> {
+    let working = open::work(config, clock, false).await?;
+    let notes = Notes::new(StageLog::new(config.log_format));
+    let repair = Repair::begin(working.place, config.settings.clone(), notes).await?;
+    let first = repair.reconcile(window).await?;
+    if first.tasks == 0 {
+        return Ok(first);
+    }
+    repair.work_off().await?;
+    let report = repair.reconcile(window).await?;
+    drop(working.lock);
+    Ok(report)
+}
+
+fn text(report: &ReconcileReport) -> String {
+    let ReconcileReport { at, from, to, expected, present, open_gaps, .. } = report;
+    let mut text = format!("reconciled at {at}, minutes {from} to {to}\n");
+    text.push_str(&format!("  {present} of {expected} symbol-minutes present, {open_gaps} open in the whole lake\n"));
+    for (reason, count) in &report.open_by_reason {
+        text.push_str(&format!("    {count} {}\n", reason.as_str()));
+    }
+    for (why, count) in &report.unrecoverable {
+        text.push_str(&format!("  {count} given up: {}\n", why.as_str()));
+    }
+    for (what, count) in [("suspect rows", report.suspects), ("symbol-sessions to replay", report.claimed)] {
+        if count > 0 {
+            text.push_str(&format!("  {count} {what}\n"));
+        }
+    }
+    if *open_gaps > 0 {
+        text.push_str("`mendlake gaps` shows each with its reason and its next attempt\n");
+    }
+    text
+}

@@ -1,0 +1,310 @@
+//! `mendlake replay`: fetch what is missing in a range, now.
+
+mod queued;
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use mendlake_domain::calendar::Session;
+use mendlake_domain::minute::{Minute, Timestamp};
+use mendlake_domain::symbol::Symbol;
+use mendlake_domain::task::{self, Mode, ReplayTask, SYMBOLS_A_TASK};
+use mendlake_ports::clock::Clock;
+use mendlake_ports::control;
+use mendlake_reconcile::{Patience, Price, ReplayReport, Window, price, replay};
+use serde::Serialize;
+
+use super::output::{print, print_json};
+use super::{Ending, Failure, Outcome, begin};
+use crate::clock::ClockArgs;
+use crate::config::{Config, ConfigArgs, WatchArgs};
+use crate::lock;
+use crate::log::StageLog;
+use crate::open::{self, Reading, RealPlace};
+use crate::repair::{Notes, Repair};
+use crate::times::{self, Moment};
+
+/// Fetch what is missing in a range, or with --force replace what is there.
+///
+/// --mode plan, which is the default, says what would be asked and what it costs, and does nothing. --mode apply does it:
+/// through a running `mendlake run`, or here where none runs. It can be stopped and run again at any time: it looks each
+/// time at what is missing.
+///
+/// Only the past can be replayed, and only what is expected: add a symbol's past with `mendlake watch backfill`. Exit code 3
+/// where something stays missing that was not given up.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Whose minutes; every symbol that was ever watched where it is not said.
+    #[arg(long, value_name = "SYMBOLS", value_delimiter = ',')]
+    symbols: Vec<Symbol>,
+
+    /// A whole session.
+    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["from", "to"], required_unless_present = "from")]
+    session: Option<NaiveDate>,
+
+    /// From this minute on: 2026-11-20T14:30:00Z, or 2026-11-20T09:30 on the exchange's clock.
+    #[arg(long, value_name = "MINUTE", requires = "to")]
+    from: Option<Moment>,
+
+    /// Up to this minute, which is not included.
+    #[arg(long, value_name = "MINUTE", requires = "from")]
+    to: Option<Moment>,
+
+    /// Say what it would take, or do it.
+    #[arg(long, value_enum, default_value_t = Do::Plan)]
+    mode: Do,
+
+    /// Replace what is there too, as corrections: the rows there stay in the lake, superseded.
+    #[arg(long)]
+    force: bool,
+
+    /// Stop waiting after this many seconds; what was begun goes on or is taken up again.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..))]
+    timeout: Option<i64>,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    clock: ClockArgs,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Do {
+    /// Say what it would take.
+    Plan,
+    /// Do it.
+    Apply,
+}
+
+/// Without a timeout a replay may wait this long for budget.
+const PATIENCE_S: i64 = 24 * 3600;
+
+/// What is asked for.
+pub(super) struct Asked {
+    symbols: BTreeSet<Symbol>,
+    sessions: Vec<Session>,
+    from: Minute,
+    to: Minute,
+    force: bool,
+    timeout_s: Option<i64>,
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+pub(super) struct Replayed {
+    symbols: BTreeSet<Symbol>,
+    from: Minute,
+    to: Minute,
+    /// What it takes, as things stood before.
+    plan: ReplayReport,
+    price: Price,
+    /// What was done here; null in mode `plan`, and where a running pipeline did it.
+    done: Option<ReplayReport>,
+    /// Symbol-minutes still missing and not given up; null in mode `plan`.
+    still_missing: Option<usize>,
+}
+
+/// Runs the command.
+pub async fn run(args: Args) -> Outcome {
+    let config = begin(&args.config, &WatchArgs::default())?;
+    let reading = Reading::open(&config, &args.clock)?;
+    let asked = asked(&reading, &args).await?;
+    let replayed = match (args.mode, lock::holder(&config.lake)?) {
+        (Do::Plan, _) => plan(&reading.place(&config)?, &reading, asked).await?,
+        (Do::Apply, Some(_)) => queued::apply(&reading.place(&config)?, &reading, asked).await?,
+        (Do::Apply, None) => alone(&config, &args.clock.anchored(), &reading, asked).await?,
+    };
+    if args.json {
+        print_json(&replayed)?;
+    } else {
+        print(&text(&replayed))?;
+    }
+    Ok(Ending::whole(replayed.still_missing.unwrap_or(0) == 0))
+}
+
+async fn asked(reading: &Reading, args: &Args) -> Result<Asked, Failure> {
+    let schedule = reading.schedule().await?;
+    let calendar = schedule.calendar;
+    let (from, to) = match (args.session, args.from, args.to) {
+        (Some(on), ..) => times::session_on(&schedule, on).map(|session| (session.open, session.close))?,
+        (None, Some(from), Some(to)) => (from.minute(calendar), to.minute(calendar)),
+        _ => return Err(Failure::usage("name a range with `--session`, or with `--from` and `--to`")),
+    };
+    let sessions = times::sessions_in(&schedule, from, to)?;
+    let ever = control::watchlist(&reading.lake).await?.ever();
+    let symbols: BTreeSet<Symbol> = args.symbols.iter().cloned().collect();
+    if let Some(stranger) = symbols.iter().find(|symbol| !ever.contains(*symbol)) {
+        return Err(Failure::usage(format!(
+            "`{stranger}` was never watched, so nothing of it is expected: add it with `mendlake watch add {stranger}`, or \
+             its past with `mendlake watch backfill {stranger} --from … --to …`"
+        )));
+    }
+    if from.start() > reading.clock.now() {
+        return Err(Failure::usage(format!("only the past can be replayed: {from} is still to come")));
+    }
+    let symbols = if symbols.is_empty() { ever } else { symbols };
+    if symbols.is_empty() {
+        return Err(Failure::usage("nothing was ever watched: `mendlake watch add SYMBOL` begins it"));
+    }
+    Ok(Asked { symbols, sessions, from, to, force: args.force, timeout_s: args.timeout })
+}
+
+impl Asked {
+    fn task(&self, mode: Mode, requested_at: Timestamp) -> ReplayTask {
+        ReplayTask {
+            v: task::VERSION,
+            symbols: self.symbols.clone(),
+            from: self.from,
+            to: self.to,
+            mode,
+            force: self.force,
+            requested_at: Some(requested_at),
+        }
+    }
+
+    /// The work in parts of one session and 25 symbols at most: each is done whole or done again.
+    fn tasks(&self, requested_at: Timestamp) -> Vec<ReplayTask> {
+        let symbols: Vec<&Symbol> = self.symbols.iter().collect();
+        let of_session = |session: &Session| {
+            let task = self.task(Mode::Apply, requested_at);
+            let (from, to) = (session.open.max(self.from), session.close.min(self.to));
+            let part = |chunk: &[&Symbol]| ReplayTask {
+                symbols: chunk.iter().copied().cloned().collect(),
+                from,
+                to,
+                ..task.clone()
+            };
+            symbols.chunks(SYMBOLS_A_TASK).map(part).collect::<Vec<_>>()
+        };
+        self.sessions.iter().flat_map(of_session).collect()
+    }
+
+    fn result(
+        self,
+        (plan, price): (ReplayReport, Price),
+        done: Option<ReplayReport>,
+        missing: Option<usize>,
+    ) -> Replayed {
+        let Self { symbols, from, to, .. } = self;
+        Replayed { symbols, from, to, plan, price, done, still_missing: missing }
+    }
+}
+
+/// What it takes.
+async fn priced(place: &RealPlace, reading: &Reading, asked: &Asked) -> Result<(ReplayReport, Price), Failure> {
+    let task = asked.task(Mode::Plan, reading.clock.now());
+    let plan = replay(place, &reading.settings, &task, Patience::Minute).await?;
+    let price = price(place, &reading.settings, plan.calls_planned).await?;
+    Ok((plan, price))
+}
+
+async fn plan(place: &RealPlace, reading: &Reading, asked: Asked) -> Result<Replayed, Failure> {
+    let priced = priced(place, reading, &asked).await?;
+    Ok(asked.result(priced, None, None))
+}
+
+/// Does it here, under the lock.
+async fn alone(config: &Config, clock: &ClockArgs, reading: &Reading, asked: Asked) -> Result<Replayed, Failure> {
+    let working = open::work(config, clock, false).await?;
+    let notes = Notes::new(StageLog::new(config.log_format));
+    let repair = Repair::begin(working.place, config.settings.clone(), notes).await?;
+    let priced = priced(repair.place(), reading, &asked).await?;
+    let now = reading.clock.now();
+    let patience = Patience::Until(now.plus_s(asked.timeout_s.unwrap_or(PATIENCE_S)));
+    let tasks = asked.tasks(now);
+    let bar = bar(tasks.len());
+    let mut done = ReplayReport::default();
+    for task in tasks {
+        let on = reading.settings.calendar.day_of(task.from);
+        bar.set_message(format!("{on}, {} symbols", task.symbols.len()));
+        done.join(replay(repair.place(), &config.settings, &task, patience).await?);
+        repair.land().await?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    repair.reconcile(Window::Near).await?;
+    let missing = still_missing(repair.place(), reading, &asked).await?;
+    drop(working.lock);
+    Ok(asked.result(priced, Some(done), Some(missing)))
+}
+
+/// Symbol-minutes missing and not given up.
+async fn still_missing(place: &RealPlace, reading: &Reading, asked: &Asked) -> Result<usize, Failure> {
+    let task = ReplayTask { force: false, ..asked.task(Mode::Plan, reading.clock.now()) };
+    let missing = replay(place, &reading.settings, &task, Patience::Minute).await?.missing;
+    let coverage = mendlake_ports::lake::Lake::coverage(&reading.lake, asked.from, asked.to).await?;
+    let mut given_up = std::collections::BTreeMap::new();
+    for verdict in control::verdicts(&reading.lake).await?.into_iter().filter(|v| asked.symbols.contains(&v.symbol)) {
+        let minutes = verdict.minutes.within(asked.from, asked.to).difference(&coverage.present(&verdict.symbol));
+        let of: &mut mendlake_domain::coverage::MinuteSet = given_up.entry((verdict.on, verdict.symbol)).or_default();
+        of.extend_set(&minutes);
+    }
+    let given_up: usize = given_up.values().map(mendlake_domain::coverage::MinuteSet::len).sum();
+    Ok(missing.saturating_sub(given_up))
+}
+
+/// A bar on stderr; it draws nothing where that is no terminal.
+fn bar(length: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {eta} left").expect("the template is one");
+    ProgressBar::new(length as u64).with_style(style)
+}
+
+fn text(replayed: &Replayed) -> String {
+    let Replayed { symbols, from, to, plan, price, .. } = replayed;
+    let (missing, suspects) = (plan.missing, plan.suspects);
+    let mut text = format!("{} symbols, {from} to {to}\n", symbols.len());
+    text.push_str(&format!(
+        "  {missing} of {} expected symbol-minutes missing, {suspects} suspect rows\n",
+        plan.expected
+    ));
+    if !plan.not_expected.is_empty() {
+        let names: Vec<&str> = plan.not_expected.iter().map(Symbol::as_str).collect();
+        text.push_str(&format!("  nothing is expected of: {}\n", names.join(" ")));
+    }
+    text.push_str(&format!("  {}\n", cost(price)));
+    if let Some(done) = &replayed.done {
+        for (basis, count) in &done.healed {
+            text.push_str(&format!("  {count} rows from {basis}\n"));
+        }
+        let counts = [("corrections", done.corrected), ("rows that no candle can decide", done.undecidable.len())];
+        for (what, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+            text.push_str(&format!("  {count} {what}\n"));
+        }
+        for (why, count) in &done.given_up {
+            text.push_str(&format!("  {count} given up: {}\n", why.as_str()));
+        }
+        for (why, count) in &done.open {
+            text.push_str(&format!("  {count} still open: {}\n", why.as_str()));
+        }
+        for (class, count) in &done.failed {
+            text.push_str(&format!("  {count} calls failed: {class}\n"));
+        }
+    }
+    match replayed.still_missing {
+        None => text.push_str("nothing was done: `--mode apply` does it\n"),
+        Some(0) => text.push_str("nothing is missing any more\n"),
+        Some(left) => text.push_str(&format!("{left} symbol-minutes are still missing: `mendlake gaps` says why\n")),
+    }
+    text
+}
+
+fn cost(price: &Price) -> String {
+    let Price { calls, source, calls_a_minute, minutes } = price;
+    match (source, minutes) {
+        _ if *calls == 0 => "no call is needed".to_owned(),
+        (None, _) => format!("{calls} calls at least, but no key's plan includes candles: `mendlake doctor` says more"),
+        (Some(source), Some(minutes)) => {
+            format!("{calls} calls at least to {source}, {minutes} min at the {calls_a_minute} a minute that are free")
+        }
+        (Some(source), None) => {
+            format!("{calls} calls at least to {source}; live collection leaves none before the session ends")
+        }
+    }
+}

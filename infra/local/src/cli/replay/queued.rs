@@ -1,0 +1,85 @@
+//! A replay through the queue of a running pipeline: another process does the work, this one watches the lake.
+
+use mendlake_domain::minute::Timestamp;
+use mendlake_domain::task::Mode;
+use mendlake_ports::clock::Clock;
+use mendlake_ports::landing::Landing;
+use mendlake_ports::place::Place;
+use mendlake_ports::queue::{Message, Queue, QueueConsumer, failures};
+use mendlake_reconcile::{Patience, replay};
+
+use super::{Asked, Replayed, bar, priced, still_missing};
+use crate::cli::Failure;
+use crate::clock::ScaledClock;
+use crate::lock;
+use crate::open::{Reading, RealPlace};
+
+/// How often the lake is looked at, on the machine's clock.
+const LOOK_MS: i64 = 500;
+
+/// Sends the work to the running pipeline and waits for its effect.
+pub(super) async fn apply(place: &RealPlace, reading: &Reading, asked: Asked) -> Result<Replayed, Failure> {
+    let priced = priced(place, reading, &asked).await?;
+    let before = priced.0.missing + priced.0.suspects;
+    if priced.0.symbol_sessions > 0 {
+        send(place, &asked).await?;
+        wait(place, reading, &asked, before).await?;
+    }
+    let missing = still_missing(place, reading, &asked).await?;
+    Ok(asked.result(priced, None, Some(missing)))
+}
+
+async fn send(place: &RealPlace, asked: &Asked) -> Result<(), Failure> {
+    let now = place.clock().now();
+    let message = |task| Message {
+        body: serde_json::to_string(&task).expect("a task is JSON: its keys are text"),
+        visible_at: now,
+    };
+    let messages: Vec<Message> = asked.tasks(now).into_iter().map(message).collect();
+    let sent = place.replay_queue().send(&messages).await?;
+    match failures(&sent) {
+        (1.., Some(error)) => Err(Failure::failed(error.chain())),
+        _ => Ok(()),
+    }
+}
+
+/// Waits until the queue is empty and what came of it has landed.
+async fn wait(place: &RealPlace, reading: &Reading, asked: &Asked, before: usize) -> Result<(), Failure> {
+    let machine = ScaledClock::machine();
+    let deadline = asked.timeout_s.map(|s| machine.now().plus_s(s));
+    let bar = bar(before);
+    let mut drained: Option<Timestamp> = None;
+    loop {
+        let task = asked.task(Mode::Plan, reading.clock.now());
+        let left = replay(place, &reading.settings, &task, Patience::Minute).await?;
+        let left = left.missing + left.suspects;
+        bar.set_position(before.saturating_sub(left) as u64);
+        // Queues say when they are empty, not whose messages they held.
+        let empty = place.replay_queue().next_visible_at().await?.is_none();
+        drained = if empty { drained.or_else(|| Some(place.clock().now())) } else { None };
+        if (left == 0 && !asked.force) || landed_since(place, reading, drained).await? {
+            bar.finish_and_clear();
+            return Ok(());
+        }
+        if deadline.is_some_and(|at| machine.now() >= at) {
+            return Err(Failure::not_now(
+                "not done in time: the running pipeline goes on with it, run this again to look",
+            ));
+        }
+        if lock::holder(reading.lake.root())?.is_none() {
+            return Err(Failure::not_now(
+                "`mendlake run` has ended: what was not done is queued, run this again to do it here",
+            ));
+        }
+        machine.sleep_until(machine.now().plus_ms(LOOK_MS)).await;
+    }
+}
+
+/// Whether everything that came before the queue was empty has landed.
+async fn landed_since(place: &RealPlace, reading: &Reading, drained: Option<Timestamp>) -> Result<bool, Failure> {
+    let Some(drained) = drained else { return Ok(false) };
+    let landed = place.ledger().landed_through().await?.is_some_and(|through| through >= drained);
+    // Nothing may have come of it: then a landing window passes without a mark.
+    let window_ms = 2 * reading.settings.landing_window_ms;
+    Ok(landed || place.clock().now().ms_since(drained) > window_ms)
+}

@@ -1,0 +1,187 @@
+//! `mendlake verify`: the lake against its footers, against the laws, against the ledger.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use mendlake_adapters::disk::DiskLake;
+use mendlake_adapters::sqlite::ledger::SqliteLedger;
+use mendlake_domain::settings::Settings;
+use mendlake_ports::clock::Clock;
+use mendlake_ports::error::Kind;
+use mendlake_ports::place::Place;
+use mendlake_ports::set_aside::SetAside;
+use mendlake_reconcile::{AuditReport, Window, audit};
+use serde::Serialize;
+
+use super::output::{print, print_json};
+use super::{Ending, Failure, Outcome, begin};
+use crate::clock::ClockArgs;
+use crate::config::{Config, ConfigArgs, WatchArgs};
+use crate::log::StageLog;
+use crate::open::{self, Reading};
+use crate::place::dead_letters;
+use crate::rebuild;
+use crate::repair::{Notes, Repair};
+
+/// Check the whole lake: every object against its checksums, its footer and its name; every row and every symbol-minute
+/// against the laws; the ledger and the session statuses against what the lake holds.
+///
+/// Reads only, and may run beside `mendlake run`. Exit code 3 where anything is found: an object that is not what it was, a
+/// broken law, parked batches. Rows that an overlay put outside their session later are counted and are no finding.
+#[derive(clap::Args)]
+pub struct Args {
+    /// First derive the ledger anew from the lake: for a ledger that was lost or is corrupt. Not beside `mendlake run`. A
+    /// corrupt database is put aside, not deleted.
+    #[arg(long)]
+    rebuild_ledger: bool,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    clock: ClockArgs,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+struct Verified {
+    objects: usize,
+    rows_in_objects: u64,
+    /// Objects that are not what they were, each with its name.
+    corrupt: Vec<String>,
+    audit: AuditReport,
+    /// Whether there is a ledger to check.
+    ledger: bool,
+    /// Batches put aside because infrastructure failed.
+    parked: usize,
+    /// Pieces of input put aside for what they are.
+    quarantined: usize,
+    /// Messages that killed whoever worked on them.
+    dead_letters: usize,
+    /// Nothing was found.
+    sound: bool,
+}
+
+/// Runs the command.
+pub async fn run(args: Args) -> Outcome {
+    let config = begin(&args.config, &WatchArgs::default())?;
+    if args.rebuild_ledger {
+        rebuild_ledger(&config, &args.clock.anchored()).await?;
+    }
+    let reading = Reading::open(&config, &args.clock)?;
+    let verified = verify(&reading).await?;
+    if args.json {
+        print_json(&verified)?;
+    } else {
+        print(&text(&verified))?;
+    }
+    Ok(Ending::whole(verified.sound))
+}
+
+async fn verify(reading: &Reading) -> Result<Verified, Failure> {
+    let (objects, rows_in_objects, corrupt) = check_objects(&reading.lake)?;
+    let database = match reading.database() {
+        Ok(database) => Some(database),
+        Err(error) if error.kind == Kind::Rejected => None,
+        Err(error) => return Err(error.into()),
+    };
+    let ledger = database.clone().map(SqliteLedger::new);
+    let audit = audit(&reading.lake, ledger.as_ref(), &reading.settings, reading.clock.now()).await?;
+    let parked = reading.lake.parked().await?.len();
+    let dead_letters = match database {
+        Some(database) => dead_letters(database, reading.clock).await?,
+        None => 0,
+    };
+    let sound = corrupt.is_empty() && audit.found == 0 && parked == 0 && dead_letters == 0 && ledger.is_some();
+    Ok(Verified {
+        objects,
+        rows_in_objects,
+        corrupt,
+        audit,
+        ledger: ledger.is_some(),
+        parked,
+        quarantined: reading.lake.quarantined().await?.len(),
+        dead_letters,
+        sound,
+    })
+}
+
+/// Reads every object whole.
+fn check_objects(lake: &DiskLake) -> Result<(usize, u64, Vec<String>), Failure> {
+    let objects = lake.objects()?;
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} objects, {eta} left").expect("the template is one");
+    let bar = ProgressBar::new(objects.len() as u64).with_style(style);
+    let (mut rows, mut corrupt) = (0, Vec::new());
+    for object in &objects {
+        match lake.verify_object(object) {
+            Ok(footer) => rows += footer.rows,
+            Err(error) if error.kind == Kind::Corrupt => corrupt.push(format!("dt={}: {}", object.dt, error.chain())),
+            Err(error) => return Err(error.into()),
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok((objects.len(), rows, corrupt))
+}
+
+/// Derives the ledger anew: what is in the stream lands, then everything is reconciled from the first minute on.
+async fn rebuild_ledger(config: &Config, clock: &ClockArgs) -> Result<(), Failure> {
+    rebuild::put_aside_corrupt(config).await?;
+    let working = open::work(config, clock, false).await?;
+    let settings: Settings = config.settings.clone();
+    let notes = Notes::new(StageLog::new(config.log_format));
+    let repair = Repair::begin(working.place, settings, notes).await?;
+    repair.place().ledger().forget_derived()?;
+    let report = repair.reconcile(Window::Hourly).await?;
+    tracing::info!(
+        "the ledger is derived anew: {} symbol-minutes looked at, {} open",
+        report.expected,
+        report.open_gaps
+    );
+    drop(working.lock);
+    Ok(())
+}
+
+fn text(verified: &Verified) -> String {
+    let Verified { objects, rows_in_objects, corrupt, audit, .. } = verified;
+    let mut text = format!("{objects} objects with {rows_in_objects} rows, {} of them corrupt\n", corrupt.len());
+    for what in corrupt {
+        text.push_str(&format!("  {what}\n"));
+    }
+    if !corrupt.is_empty() {
+        text.push_str("  move each out of the lake, then `mendlake reconcile`: what it held is fetched again\n");
+    }
+    let AuditReport { sessions, expected, present, open, unrecoverable, .. } = audit;
+    match audit.reconciled_through {
+        Some(at) => text.push_str(&format!(
+            "{sessions} sessions, explained up to {at}: {expected} expected, {present} present, {open} open, {unrecoverable} \
+             given up\n"
+        )),
+        None if !verified.ledger => text.push_str("there is no ledger: `mendlake verify --rebuild-ledger` derives it\n"),
+        None => text.push_str(&format!("{sessions} sessions, nothing was reconciled yet\n")),
+    }
+    for outside in &audit.outside {
+        text.push_str(&format!(
+            "  {} `{}`: {} live and {} healed rows lie outside the session since an overlay ended it, {} to {}\n",
+            outside.session, outside.symbol, outside.live, outside.healed, outside.from, outside.to
+        ));
+    }
+    for finding in &audit.findings {
+        text.push_str(&format!("  {finding}\n"));
+    }
+    if audit.found > audit.findings.len() {
+        text.push_str(&format!("  and {} more\n", audit.found - audit.findings.len()));
+    }
+    let aside = [
+        (verified.parked, "parked batches: `mendlake reconcile` lands them"),
+        (verified.dead_letters, "dead letters: each is a defect"),
+        (verified.quarantined, "pieces of input in quarantine, each with its reason"),
+    ];
+    for (count, what) in aside.into_iter().filter(|(count, _)| *count > 0) {
+        text.push_str(&format!("{count} {what}\n"));
+    }
+    text.push_str(if verified.sound { "sound\n" } else { "not sound\n" });
+    text
+}

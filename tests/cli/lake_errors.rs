@@ -1,0 +1,133 @@
+//! Lakes that are newer than the program, damaged, or on a full disk.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::harness::{Desk, KEY, Ran, Vendors, until};
+
+/// Twenty minutes before the end of a half day.
+const EPOCH: &str = "2026-11-27T17:40:00Z";
+
+/// A desk with a lake into which a daemon has collected the rest of a session, and its vendors.
+fn collected() -> (Desk, Vendors) {
+    let desk = Desk::new().with("FINNHUB_TOKEN", KEY);
+    let vendors = Vendors::start(&desk, EPOCH, 200, &["--plan", "premium"]);
+    let mut daemon = desk.start(&vendors.run(&["--symbols", "SPY,IBM"]), "run.log");
+    until("a whole session", 60, || desk.run(&["gaps", "--wait", "2026-11-27", "--timeout", "1"]).code == 0);
+    assert_eq!(daemon.stop(), 0, "{}", desk.log("run.log"));
+    (desk, vendors)
+}
+
+fn objects(desk: &Desk) -> Vec<PathBuf> {
+    let folder = desk.lake().join("quotes/dt=2026-11-27");
+    let entries = fs::read_dir(folder).map(|entries| entries.filter_map(Result::ok).collect::<Vec<_>>());
+    let mut paths: Vec<PathBuf> = entries.unwrap_or_default().iter().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+fn says(ran: &Ran, code: i32, texts: &[&str]) {
+    assert_eq!(ran.code, code, "{}{}", ran.out, ran.err);
+    for text in texts {
+        assert!(ran.out.contains(text) || ran.err.contains(text), "`{text}`: {}{}", ran.out, ran.err);
+    }
+}
+
+#[test]
+fn a_lake_of_a_newer_version_is_refused_with_what_to_do() {
+    let desk = Desk::new().with("FINNHUB_TOKEN", KEY);
+    fs::create_dir(desk.lake()).expect("folder");
+    fs::write(desk.lake().join("mendlake.json"), r#"{"v":2,"created_at":"2030-01-01T00:00:00.000Z"}"#).expect("write");
+    for words in
+        [vec!["gaps"], vec!["verify"], vec!["run", "--symbols", "SPY", "--finnhub-base-url", "http://127.0.0.1:9"]]
+    {
+        says(&desk.run(&words), 2, &["version 2", "newer release"]);
+    }
+    fs::write(desk.lake().join("mendlake.json"), r#"{"v":1,"created_at":"2020-01-01T00:00:00.000Z"}"#).expect("write");
+    fs::create_dir_all(desk.lake().join("control/watchlist")).expect("folder");
+    fs::write(desk.lake().join("control/watchlist/00000001.json"), r#"{"v":2,"edit":"telepathy"}"#).expect("write");
+    says(&desk.run(&["watch"]), 2, &["entry 1", "`watchlist`", "newer release"]);
+}
+
+#[test]
+fn a_corrupt_object_is_named_and_once_it_is_moved_away_what_it_held_is_fetched_again() {
+    let (desk, vendors) = collected();
+    let on_clock = |words: &[&str]| desk.run(&vendors.on_clock(words));
+    let damaged = objects(&desk)[1].clone();
+    let name = damaged.file_name().expect("a name").to_string_lossy().into_owned();
+    let mut bytes = fs::read(&damaged).expect("read");
+    let middle = bytes.len() / 3;
+    bytes[middle] ^= 0xff;
+    fs::write(&damaged, &bytes).expect("write");
+    let verified = on_clock(&["verify", "--json"]);
+    assert_eq!(verified.code, 3, "{}", verified.err);
+    assert_eq!(verified.json()["corrupt"].as_array().map(Vec::len), Some(1), "{}", verified.out);
+    says(&on_clock(&["verify"]), 3, &[&name, "move each out of the lake", "not sound"]);
+    move_away(&damaged, &desk.path().join("damaged"));
+    says(&on_clock(&["verify"]), 3, &["law"]);
+    let healed = on_clock(&["reconcile", "--json"]);
+    assert_eq!((healed.code, &healed.json()["open_gaps"]), (0, &0.into()), "{}{}", healed.out, healed.err);
+    says(&on_clock(&["verify"]), 0, &["sound"]);
+}
+
+#[test]
+fn a_ledger_that_was_lost_or_is_corrupt_is_derived_from_the_lake() {
+    let (desk, vendors) = collected();
+    let on_clock = |words: &[&str]| desk.run(&vendors.on_clock(words));
+    let ledger = desk.lake().join("ledger.sqlite");
+    fs::remove_file(&ledger).expect("remove");
+    says(&on_clock(&["gaps"]), 2, &["--rebuild-ledger"]);
+    says(&on_clock(&["verify"]), 3, &["there is no ledger"]);
+    says(&on_clock(&["verify", "--rebuild-ledger"]), 0, &["explained up to", "sound"]);
+    let size = fs::metadata(&ledger).expect("a ledger").len();
+    let mut bytes = fs::read(&ledger).expect("read");
+    bytes[4096..].fill(0x5a);
+    fs::write(&ledger, &bytes).expect("write");
+    assert!(size > 8192);
+    let broken = on_clock(&["gaps"]);
+    assert_eq!(broken.code, 1, "{}{}", broken.out, broken.err);
+    says(&on_clock(&["verify", "--rebuild-ledger"]), 0, &["sound"]);
+    let aside = fs::read_dir(desk.lake()).expect("read").filter_map(Result::ok);
+    let aside = aside.filter(|entry| entry.file_name().to_string_lossy().contains("corrupt-")).count();
+    assert!(aside >= 1, "the corrupt one is kept");
+}
+
+#[test]
+fn on_a_full_disk_nothing_is_lost_and_it_says_so() {
+    let tiny = "mount -t tmpfs -o size=400k tmpfs full";
+    let probe = Command::new("unshare").args(["-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]).status();
+    if !probe.is_ok_and(|status| status.success()) {
+        println!("NOT RUN: a full disk takes `unshare -rm` and a tmpfs, which this machine does not give");
+        return;
+    }
+    let desk = Desk::new().with("FINNHUB_TOKEN", KEY).with("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let vendors = Vendors::start(&desk, EPOCH, 200, &["--plan", "premium"]);
+    fs::create_dir(desk.path().join("full")).expect("folder");
+    let binary = env!("CARGO_BIN_EXE_mendlake");
+    let words = vendors.run(&["--symbols", "SPY,IBM", "--lake", "full/lake"]).join(" ");
+    // The daemon runs while the disk fills up and is made roomy again; then the lake is looked at.
+    let script = format!(
+        "{tiny}; head -c 100k /dev/zero > full/ballast; {binary} {words} 2> run.log & run=$!; \
+         i=0; until grep -q 'no space is left\\|disk is full\\|No space' run.log; do sleep 0.2; i=$((i+1)); [ $i -lt 150 ] || break; done; \
+         mount -o remount,size=40m full; sleep 4; kill -TERM $run; wait $run; echo ended $?; \
+         {binary} verify --lake full/lake",
+    );
+    let output = Command::new("unshare")
+        .args(["-rm", "sh", "-c", &script])
+        .current_dir(desk.path())
+        .env_clear()
+        .envs(desk.variables.iter().cloned())
+        .output()
+        .expect("unshare starts");
+    let (out, log) = (String::from_utf8_lossy(&output.stdout).into_owned(), desk.log("run.log"));
+    assert!(out.contains("ended 0") && out.contains(", 0 of them corrupt") && out.contains("sound"), "{out}\n{log}");
+    assert!(log.contains("space") || log.contains("disk is full"), "{log}");
+    assert!(!out.contains("law"), "{out}");
+}
+
+/// Moves a file away, as a person would.
+fn move_away(from: &Path, to: &Path) {
+    fs::copy(from, to).expect("copy");
+    fs::remove_file(from).expect("remove");
+}
