@@ -1,20 +1,21 @@
 //! Auditing: the laws, checked on a lake as it lies and on the ledger beside it. Reads only, and may run beside everything.
 
+mod known;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use mendlake_domain::calendar::Session;
 use mendlake_domain::coverage::{Coverage, MinuteSet};
-use mendlake_domain::gap::{Gap, Unrecoverable};
+use mendlake_domain::gap::Gap;
 use mendlake_domain::law::{self, Violation};
 use mendlake_domain::minute::{Minute, Timestamp};
-use mendlake_domain::overlay::{Entry, Overlay, Schedule};
 use mendlake_domain::quote::{Basis, StoredRow};
 use mendlake_domain::settings::Settings;
+use mendlake_domain::status::SessionStatus;
 use mendlake_domain::symbol::Symbol;
-use mendlake_domain::watchlist::{Version, Watchlist};
-use mendlake_ports::control::{self, Control, Log};
-use mendlake_ports::error::{Kind, PortError, Result};
+use mendlake_ports::control::Control;
+use mendlake_ports::error::{Kind, Result};
 use mendlake_ports::gaps::Gaps;
 use mendlake_ports::lake::Lake;
 use mendlake_ports::runs::Runs;
@@ -22,6 +23,7 @@ use mendlake_ports::sessions::Sessions;
 use serde::{Deserialize, Serialize};
 
 use crate::reconcile::out_of_range;
+use known::{Known, Logs};
 
 /// The most findings that are told one by one: beyond that it is one trouble, not many.
 const MOST_FINDINGS: usize = 100;
@@ -76,71 +78,45 @@ pub async fn audit(
     now: Timestamp,
 ) -> Result<AuditReport> {
     // The ledger first and the lake after it: what is healed meanwhile is then in the lake, and nothing seems lost.
-    let mut claims = Claims::default();
+    let (mut open, mut through) = (BTreeMap::new(), None);
     if let Some(ledger) = ledger {
-        claims.through = ledger.last_run().await?.map(|run| run.reconciled_through);
+        through = ledger.last_run().await?.map(|run| run.reconciled_through);
         for item in ledger.pending().await? {
-            claims.open.insert((item.gap.on, item.gap.symbol.clone()), item.gap);
+            open.insert((item.gap.on, item.gap.symbol.clone()), item.gap);
         }
     }
-    let auditor = Auditor { settings, claims, logs: Logs::read(lake).await?, report: AuditReport::default() };
+    let logs = Logs::read(lake).await?;
+    let auditor = Auditor {
+        open,
+        then: through.map(|at| logs.at(at, settings)),
+        now: logs.at(now, settings),
+        given_up: logs.given_up,
+        report: AuditReport { reconciled_through: through, ..AuditReport::default() },
+    };
     auditor.run(lake, now).await
 }
 
-/// What the ledger claims.
-#[derive(Default)]
-struct Claims {
-    through: Option<Timestamp>,
+struct Auditor {
+    /// What the ledger claims to be open.
     open: BTreeMap<(NaiveDate, Symbol), Gap>,
-}
-
-/// The lake's control logs, entry by entry.
-struct Logs {
-    overlay: Vec<Entry>,
-    watchlist: Vec<Version>,
-    given_up: BTreeMap<(NaiveDate, Symbol), BTreeMap<Unrecoverable, MinuteSet>>,
-}
-
-impl Logs {
-    async fn read(lake: &impl Control) -> Result<Self> {
-        let mut given_up: BTreeMap<(NaiveDate, Symbol), BTreeMap<Unrecoverable, MinuteSet>> = BTreeMap::new();
-        for verdict in control::verdicts(lake).await? {
-            let of = given_up.entry((verdict.on, verdict.symbol)).or_default();
-            of.entry(verdict.reason).or_default().extend_set(&verdict.minutes);
-        }
-        let (overlay, watchlist) =
-            (control::read(lake, Log::Overlay).await?, control::read(lake, Log::Watchlist).await?);
-        Ok(Self { overlay, watchlist, given_up })
-    }
-
-    /// The logs as they were at an instant: a run knows nothing of what was entered after it.
-    fn at(&self, at: Timestamp) -> (Overlay, Watchlist) {
-        let overlay = self.overlay.iter().filter(|entry| entry.learned_at <= at).cloned();
-        let watchlist = self.watchlist.iter().filter(|version| version.made_at <= at);
-        (Overlay::new(overlay), Watchlist::new(watchlist))
-    }
-}
-
-struct Auditor<'a> {
-    settings: &'a Settings,
-    claims: Claims,
-    logs: Logs,
+    given_up: BTreeMap<(NaiveDate, Symbol), MinuteSet>,
+    /// What the last run knew, where there was one.
+    then: Option<Known>,
+    now: Known,
     report: AuditReport,
 }
 
-impl Auditor<'_> {
+impl Auditor {
     async fn run(mut self, lake: &(impl Lake + Sessions), now: Timestamp) -> Result<AuditReport> {
-        self.report.reconciled_through = self.claims.through;
-        let watchlist = Watchlist::new(&self.logs.watchlist);
-        let Some(begins) = watchlist.begins() else {
+        let Some(begins) = self.now.watchlist.begins() else {
             return Ok(self.report);
         };
-        let calendar = self.settings.calendar;
-        let days = mendlake_domain::calendar::days(calendar.day_of(begins), calendar.day_of(now.minute()));
-        for day in days {
+        let calendar = self.now.schedule.calendar;
+        let symbols = self.now.watchlist.ever();
+        for day in mendlake_domain::calendar::days(calendar.day_of(begins), calendar.day_of(now.minute())) {
             let session = calendar.session_on(day).map_err(out_of_range)?;
             if let Some(session) = session.filter(|session| session.open.start() <= now) {
-                self.session(lake, &session, &watchlist.ever(), now).await?;
+                self.session(lake, &session, &symbols).await?;
             }
         }
         Ok(self.report)
@@ -151,14 +127,10 @@ impl Auditor<'_> {
         lake: &(impl Lake + Sessions),
         session: &Session,
         symbols: &BTreeSet<Symbol>,
-        now: Timestamp,
     ) -> Result<()> {
         self.report.sessions += 1;
-        let read = match lake.rows(symbols, session.open, session.close).await {
-            Ok(rows) => lake.coverage(session.open, session.close).await.map(|coverage| (rows, coverage)),
-            Err(error) => Err(error),
-        };
-        let (rows, coverage) = match read {
+        // Claims before what they are of: rows land meanwhile.
+        let (statuses, rows, coverage) = match read(lake, session, symbols).await {
             Err(error) if error.kind == Kind::Corrupt => {
                 self.found(format!("session {} cannot be audited: {}", session.on, error.chain()));
                 return Ok(());
@@ -167,9 +139,10 @@ impl Auditor<'_> {
         };
         self.rows(session, &rows);
         for symbol in symbols {
-            self.symbol(session, symbol, &coverage, now)?;
+            self.symbol(session, symbol, &coverage)?;
         }
-        self.statuses(lake, session, &coverage).await
+        self.statuses(&statuses, &coverage);
+        Ok(())
     }
 
     /// Laws 3 to 5, row by row.
@@ -184,50 +157,35 @@ impl Auditor<'_> {
     }
 
     /// Law 1 of one symbol-session, and its rows outside the session.
-    fn symbol(&mut self, session: &Session, symbol: &Symbol, coverage: &Coverage, now: Timestamp) -> Result<()> {
-        let present = coverage.present(symbol);
+    fn symbol(&mut self, session: &Session, symbol: &Symbol, coverage: &Coverage) -> Result<()> {
         self.outside(session, symbol, coverage)?;
-        let Some(through) = self.claims.through else {
-            return Ok(());
-        };
-        let expected = self.expected(session, symbol, through)?;
+        let Some(then) = &self.then else { return Ok(()) };
+        let (expected, expected_now) = (then.expected(session.on, symbol)?, self.now.expected(session.on, symbol)?);
         let key = (session.on, symbol.clone());
-        let open = self.claims.open.get(&key).map(Gap::open_minutes).unwrap_or_default();
-        let given_up = self.logs.given_up.get(&key).into_iter().flat_map(BTreeMap::values);
-        let given_up = given_up.fold(MinuteSet::new(), |all, set| all.union(set));
+        let present = coverage.present(symbol);
+        let given_up = self.given_up.get(&key).cloned().unwrap_or_default();
+        let open = self.open.get(&key).map(Gap::open_minutes).unwrap_or_default();
         // What has landed since the ledger was read is still open there until the next run.
         let open = open.difference(&present);
         self.report.expected += expected.len();
         self.report.present += expected.intersection(&present).len();
         self.report.open += expected.intersection(&open).len();
         self.report.unrecoverable += expected.intersection(&given_up).difference(&present).len();
-        let unexpected = open.difference(&expected).difference(&self.expected(session, symbol, now)?);
+        // A run that is under way knows more than the last one did.
+        let unexpected = open.difference(&expected).difference(&expected_now);
         let open = open.intersection(&expected).union(&unexpected);
         self.law(law::explained(symbol, &expected, &present, &open, &given_up));
         Ok(())
     }
 
-    /// The expected minutes of a symbol-session that had settled at an instant, as was known then.
-    fn expected(&self, session: &Session, symbol: &Symbol, at: Timestamp) -> Result<MinuteSet> {
-        let (overlay, watchlist) = self.logs.at(at);
-        let schedule = Schedule { calendar: self.settings.calendar, overlay };
-        let horizon = self.settings.horizon(at);
-        let session = schedule.session_on(session.on).map_err(out_of_range)?;
-        Ok(session.map(|s| watchlist.watched(symbol, s.open, s.close.min(horizon))).unwrap_or_default())
-    }
-
     fn outside(&mut self, session: &Session, symbol: &Symbol, coverage: &Coverage) -> Result<()> {
-        let overlay = Overlay::new(self.logs.overlay.iter().cloned());
-        let schedule = Schedule { calendar: self.settings.calendar, overlay };
-        let removed = schedule.removed(session.on).map_err(out_of_range)?;
-        let Some(held) = coverage.get(symbol) else {
-            return Ok(());
-        };
-        let inside = held.present().intersection(&removed);
+        let removed = self.now.schedule.removed(session.on).map_err(out_of_range)?;
+        let inside = coverage.present(symbol).intersection(&removed);
         let (Some(from), Some(last)) = (inside.first(), inside.last()) else {
             return Ok(());
         };
-        let live = held.by_basis.get(&Basis::Quote).map(|set| set.intersection(&removed).len()).unwrap_or(0);
+        let sampled = coverage.get(symbol).and_then(|held| held.by_basis.get(&Basis::Quote));
+        let live = sampled.map_or(0, |set| set.intersection(&removed).len());
         self.report.outside.push(Outside {
             session: session.on,
             symbol: symbol.clone(),
@@ -240,26 +198,17 @@ impl Auditor<'_> {
     }
 
     /// Law 2: what a status claims present can be read.
-    async fn statuses(&mut self, lake: &impl Sessions, session: &Session, coverage: &Coverage) -> Result<()> {
-        let statuses = match lake.current(session.on, session.on).await {
-            Err(error) if error.kind == Kind::Corrupt => return self.unreadable(session, &error),
-            statuses => statuses?,
-        };
+    fn statuses(&mut self, statuses: &[SessionStatus], coverage: &Coverage) {
         for status in statuses {
             let held = coverage.present(&status.symbol).within(status.open, status.close).len();
             let claimed = status.present_minutes() as usize;
             if held < claimed {
                 let (on, symbol) = (status.on, &status.symbol);
                 let how = format!("the status of `{symbol}` on {on} counts {claimed} minutes, the lake holds {held}");
-                self.law(Err(Violation { law: 2, name: "the lake is the truth", how }));
+                let (law, name) = (2, "the lake is the truth");
+                self.law(Err(Violation { law, name, how }));
             }
         }
-        Ok(())
-    }
-
-    fn unreadable(&mut self, session: &Session, error: &PortError) -> Result<()> {
-        self.found(format!("the statuses of {} cannot be read: {}", session.on, error.chain()));
-        Ok(())
     }
 
     fn law(&mut self, kept: std::result::Result<(), Violation>) {
@@ -274,4 +223,16 @@ impl Auditor<'_> {
             self.report.findings.push(finding);
         }
     }
+}
+
+/// The statuses of a session, its rows, and what its footers say.
+async fn read(
+    lake: &(impl Lake + Sessions),
+    session: &Session,
+    symbols: &BTreeSet<Symbol>,
+) -> Result<(Vec<SessionStatus>, Vec<StoredRow>, Coverage)> {
+    let statuses = lake.current(session.on, session.on).await?;
+    let rows = lake.rows(symbols, session.open, session.close).await?;
+    let coverage = lake.coverage(session.open, session.close).await?;
+    Ok((statuses, rows, coverage))
 }

@@ -50,7 +50,7 @@ fn killed_at_twenty_random_moments_nothing_acknowledged_is_lost_and_the_lake_bec
     }
     until("a whole session", 90, || desk.run(&["gaps", "--wait", DAY, "--timeout", "1"]).code == 0);
     assert_eq!(daemon.stop(), 0, "{}", desk.log("run.log"));
-    reader.never_met_a_broken_file();
+    println!("the reader looked {} times", reader.never_met_a_broken_file());
     let stream = Stream::read(&desk.lake());
     assert!(accepted.keys().all(|sequence| stream.records.contains_key(sequence)), "the stream forgot a record");
     assert_eq!(stream.checkpoint, stream.records.keys().max().copied().unwrap_or(0), "everything has landed");
@@ -148,11 +148,11 @@ impl Reader {
         Self { stop, thread }
     }
 
-    fn never_met_a_broken_file(self) {
+    fn never_met_a_broken_file(self) -> usize {
         self.stop.store(true, Ordering::SeqCst);
         let polls = self.thread.join().expect("the reader lives").expect("every file was whole");
-        println!("the reader looked {polls} times");
         assert!(polls > 20, "it looked often: {polls}");
+        polls
     }
 }
 

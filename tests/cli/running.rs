@@ -44,6 +44,7 @@ fn a_free_key_is_told_at_the_start_and_what_is_lost_stays_open_with_that_reason(
     until("gaps", 60, || desk.run(&["gaps"]).out.contains("not_entitled"));
     let log = desk.log("run.log");
     assert!(log.contains("candles: finnhub not in the plan of this key ("), "{log}");
+    assert!(!log.contains("failed calls"), "no stage asked again: {log}");
     assert!(log.contains("ERROR") && log.contains("runbook=\"GapsOpen\""), "{log}");
     let doctor = desk.run(&["doctor", "--finnhub-base-url", &vendors.url]);
     assert!(doctor.code == 3 && doctor.out.contains("APCA_API_KEY_ID"), "{}", doctor.out);
@@ -73,7 +74,8 @@ fn the_watchlist_follows_the_flags_and_the_commands_beside() {
     until("a start", 30, || desk.log("run.log").contains("watching 2 symbols"));
     assert!(desk.log("run.log").contains("no price for `NOPE`"), "{}", desk.log("run.log"));
     let added = desk.run(&["watch", "add", "IBM", "SPY", "--why", "curious", "--json"]).json();
-    assert_eq!(added["notes"], serde_json::json!(["`SPY` is watched already"]));
+    assert_eq!(added["notes"][0], "`SPY` is watched already");
+    assert!(added["notes"][1].as_str().is_some_and(|note| note.contains("flag `--symbols`")), "{added}");
     let coming = added["coming"].as_array().and_then(|coming| coming.last()).expect("a change is coming");
     assert_eq!((&coming["add"], &coming["why"]), (&serde_json::json!(["IBM"]), &"curious".into()), "{added}");
     until("three symbols", 30, || desk.log("run.log").contains("3 symbols in 1 messages"));
@@ -88,9 +90,14 @@ fn the_watchlist_follows_the_flags_and_the_commands_beside() {
     until("a start", 30, || desk.log("again.log").contains("watching 2 symbols: IBM SPY"));
     assert!(desk.log("again.log").contains("removed: NOPE"), "{}", desk.log("again.log"));
     assert_eq!(daemon.stop(), 0);
-    let mut daemon = desk.start(&vendors.run(&[]), "third.log");
+    let mut daemon = desk.start(&vendors.run(&["--log-format", "json"]), "third.log");
     until("a start", 30, || desk.log("third.log").contains("watching 2 symbols: IBM SPY"));
     assert!(!desk.log("third.log").contains("watchlist from"), "nothing to change");
+    until("a landing", 30, || desk.log("third.log").contains("\"stage\":\"land\""));
+    for line in desk.log("third.log").lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(line["level"].is_string() && line["message"].is_string(), "{line}");
+    }
     assert_eq!(daemon.stop(), 0);
 }
 
@@ -111,6 +118,14 @@ fn a_day_of_before_is_backfilled_by_hand_and_by_the_daemon_alike() {
     let queued = desk.run(&["replay", "--session", "2026-11-25", "--mode", "apply", "--json", "--timeout", "60"]);
     assert_eq!(queued.code, 0, "{}{}", queued.out, queued.err);
     assert_eq!(queued.json()["still_missing"], 0, "{}", queued.out);
+    let words =
+        ["replay", "--session", "2026-11-25", "--symbols", "IBM", "--mode", "apply", "--force", "--timeout", "60"];
+    let forced = desk.run(&words);
+    assert_eq!(forced.code, 0, "{}{}", forced.out, forced.err);
+    until("corrections", 10, || {
+        let coverage = desk.run(&["coverage", "--session", "2026-11-25", "--json"]).json();
+        coverage["symbols"]["IBM"]["by_state"]["corrected"] == 390
+    });
     assert_eq!(daemon.stop(), 0);
 
     let on_clock = |words: &[&str]| desk.run(&vendors.on_clock(words));

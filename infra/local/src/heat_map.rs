@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn eighty_columns_show_six_minutes_each_with_new_yorks_hours() {
         let text = render(&map(day()), 80, false);
-        let expected = "    09:30 10:00   11:00     12:00     13:00     14:00     15:00\n";
+        let expected = "    09:30          11:00     12:00     13:00     14:00     15:00\n";
         assert!(text.starts_with(expected), "{text}");
         assert!(text.contains("6 minutes a column"), "{text}");
         assert!(

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mendlake_domain::calendar::Calendar;
 use mendlake_domain::minute::Timestamp;
@@ -33,6 +33,9 @@ pub struct Holder {
     pub started_at: Timestamp,
     /// Whose sessions it expects.
     pub calendar: Calendar,
+    /// Where it was told what to watch; `None` where the lake's watchlist holds.
+    #[serde(default)]
+    pub watched_by: Option<String>,
     /// Its clock, where that is not the machine's: who works beside it uses the same.
     pub clock: Option<ClockArgs>,
 }
@@ -44,6 +47,7 @@ impl Holder {
             pid: std::process::id(),
             started_at: ScaledClock::machine().now(),
             calendar,
+            watched_by: None,
             clock: (!clock.is_machine()).then(|| clock.clone()),
         }
     }
@@ -70,7 +74,7 @@ impl RunLock {
                 }
                 Err(TryLockError::Error(error)) => return Err(failed("lock", &path, error)),
                 Err(TryLockError::WouldBlock) if tried < TRIES => {
-                    let machine = ScaledClock::machine();
+                    let machine = ScaledClock::steady();
                     machine.sleep_until(machine.now().plus_ms(BETWEEN_TRIES_MS)).await;
                 }
                 Err(TryLockError::WouldBlock) => {}
@@ -125,7 +129,7 @@ fn taken(folder: &Path, holder: Option<&Holder>) -> PortError {
     PortError::new(Kind::Denied, what)
 }
 
-fn failed(doing: &str, path: &PathBuf, error: std::io::Error) -> PortError {
+fn failed(doing: &str, path: &Path, error: std::io::Error) -> PortError {
     PortError::caused(Kind::Unavailable, format!("{doing} the lock `{}`", path.display()), error)
 }
 
@@ -162,7 +166,7 @@ mod tests {
         looking.lock_shared().expect("shared");
         let path = folder.path().to_owned();
         let taking = tokio::spawn(async move { RunLock::take(&path, &me()).await.map(drop) });
-        let machine = ScaledClock::machine();
+        let machine = ScaledClock::steady();
         machine.sleep_until(machine.now().plus_ms(BETWEEN_TRIES_MS * 2)).await;
         drop(looking);
         taking.await.expect("no panic").expect("the lock");

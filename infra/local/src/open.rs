@@ -79,7 +79,7 @@ impl Reading {
             );
             return Err(PortError::new(Kind::Rejected, what));
         }
-        Database::open_read_only(&path)
+        Database::open_read_only(&path).map_err(advised)
     }
 
     /// The ledger, for reading.
@@ -105,7 +105,11 @@ pub async fn work(config: &Config, clock: &ClockArgs, make: bool) -> Result<Work
     let running = clock_of(clock)?;
     let (lake, made) = open_or_make(&config.lake, running.now(), make)?;
     check_calendar(config)?;
-    let lock = RunLock::take(&config.lake, &Holder::this(config.settings.calendar, clock)).await?;
+    let holder = Holder {
+        watched_by: config.watched.as_ref().map(|watched| watched.origin.to_string()),
+        ..Holder::this(config.settings.calendar, clock)
+    };
+    let lock = RunLock::take(&config.lake, &holder).await?;
     lake.clear_staging()?;
     let place = place(config, lake, running)?;
     Ok(Working { place, made, lock })
@@ -153,7 +157,7 @@ fn check_calendar(config: &Config) -> Result<()> {
 }
 
 fn place(config: &Config, lake: DiskLake, clock: ScaledClock) -> Result<RealPlace> {
-    let database = Database::open(&database_path(lake.root()))?;
+    let database = Database::open(&database_path(lake.root())).map_err(advised)?;
     LocalPlace::new(database, clock, lake, vendors(config)?, &fresh_id()?)
 }
 
@@ -175,6 +179,18 @@ pub fn vendors(config: &Config) -> Result<Vendors<ReqwestTransport>> {
 pub fn secrets(config: &Config) -> FileSecrets {
     let keys = [(finnhub::client::NAME, &config.finnhub.key), (alpaca::client::SECRET_NAME, &config.alpaca.key)];
     FileSecrets::new(keys.into_iter().filter_map(|(name, key)| Some((name.to_owned(), key.clone()?))))
+}
+
+/// A corrupt ledger is no loss: the lake tells it all again.
+fn advised(error: PortError) -> PortError {
+    match error.kind {
+        Kind::Corrupt => {
+            let what =
+                "the ledger is corrupt, `mendlake verify --rebuild-ledger` puts it aside and derives it from the lake";
+            PortError::caused(Kind::Corrupt, what, error)
+        }
+        _ => error,
+    }
 }
 
 fn fresh_id() -> Result<String> {

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::pin;
 
 use futures_util::future::{join_all, select_all};
-use mendlake_domain::minute::Timestamp;
 use mendlake_ports::clock::{self, Clock};
 use mendlake_ports::error::{Kind, PortError, Result};
 use tokio::task::JoinHandle;
@@ -39,7 +38,10 @@ pub async fn work(config: &Config, clock: &ClockArgs, place: RealPlace) -> Resul
         };
         let engine = Engine::new(place, config.settings.clone(), log.clone());
         let workers = engine.start_all();
-        match wait(workers, clock).await? {
+        let mut watch = StepWatch::begin();
+        // A scaled clock follows the monotonic one, which nobody sets.
+        let steps = || if clock.is_machine() { watch.step_ms() } else { 0 };
+        match wait(workers, LOOK_AT_CLOCK_MS, steps).await? {
             (Woken::Asked, workers) => {
                 finish(&engine, workers).await;
                 return Ok(());
@@ -53,16 +55,23 @@ pub async fn work(config: &Config, clock: &ClockArgs, place: RealPlace) -> Resul
 }
 
 /// Why waiting ended.
+#[derive(Debug, PartialEq, Eq)]
 enum Woken {
     Asked,
     PutBack(i64),
 }
 
-async fn wait(workers: Vec<JoinHandle<()>>, clock: &ClockArgs) -> Result<(Woken, Vec<JoinHandle<()>>)> {
-    let mut watch = StepWatch::begin();
+/// Waits until somebody asks to stop, a worker is gone, or the wall clock was put back. `steps` tells by how much it was set
+/// since it was last asked.
+async fn wait(
+    workers: Vec<JoinHandle<()>>,
+    every_ms: i64,
+    mut steps: impl FnMut() -> i64,
+) -> Result<(Woken, Vec<JoinHandle<()>>)> {
     let mut stop = pin!(asked_to_stop());
     let mut working = select_all(workers);
-    let machine = ScaledClock::machine();
+    // Not the wall clock, on which a wait can take as long as that was put back.
+    let steady = ScaledClock::steady();
     loop {
         tokio::select! {
             asked = &mut stop => return asked.map(|()| (Woken::Asked, working.into_inner())),
@@ -70,10 +79,9 @@ async fn wait(workers: Vec<JoinHandle<()>>, clock: &ClockArgs) -> Result<(Woken,
                 let how = ended.err().map_or_else(|| "it ended".to_owned(), |error| error.to_string());
                 return Err(PortError::new(Kind::Unavailable, format!("a worker is gone, which is a defect: {how}")));
             }
-            () = machine.sleep_until(machine.now().plus_ms(LOOK_AT_CLOCK_MS)) => {}
+            () = steady.sleep_until(steady.now().plus_ms(every_ms)) => {}
         }
-        // A scaled clock follows the monotonic one, which nobody sets.
-        match if clock.is_machine() { watch.step_ms() } else { 0 } {
+        match steps() {
             step if step <= -PUT_BACK_MS => return Ok((Woken::PutBack(-step), working.into_inner())),
             step if step >= PUT_FORTH_MS => tracing::warn!(
                 "the machine's clock went forth by {}, or the machine slept: the minutes between heal",
@@ -87,24 +95,22 @@ async fn wait(workers: Vec<JoinHandle<()>>, clock: &ClockArgs) -> Result<(Woken,
 /// Lets the workers finish what they are doing and lands what is in the stream. Whoever asks a second time, or waits too
 /// long, ends it at once: nothing that was acknowledged is lost by that.
 async fn finish(engine: &Engine<RealPlace, StageLog>, workers: Vec<JoinHandle<()>>) {
-    let machine = ScaledClock::machine();
-    let deadline = machine.now().plus_ms(GRACE_MS);
     let aborts: Vec<_> = workers.iter().map(JoinHandle::abort_handle).collect();
     engine.stop();
     tracing::info!("stopping: finishing what is under way, then landing what is in the stream");
-    if within(deadline, join_all(workers)).await.is_none() {
+    if within(GRACE_MS, join_all(workers)).await.is_none() {
         aborts.iter().for_each(tokio::task::AbortHandle::abort);
         tracing::warn!("stopped before everything was finished: it is taken up at the next start");
     }
     // Whatever came into the stream while the others were finishing. What fails is told, and lands at the next start.
-    let _ = within(machine.now().plus_ms(GRACE_MS), engine.land_once()).await;
+    let _ = within(GRACE_MS, engine.land_once()).await;
 }
 
-/// The work's result, unless the deadline comes first or somebody asks to stop again.
-async fn within<T>(deadline: Timestamp, work: impl Future<Output = T> + Send) -> Option<T> {
-    let machine = ScaledClock::machine();
+/// The work's result, unless it takes too long or somebody asks to stop again.
+async fn within<T>(most_ms: i64, work: impl Future<Output = T> + Send) -> Option<T> {
+    let steady = ScaledClock::steady();
     tokio::select! {
-        done = clock::by(&machine, deadline, work) => done,
+        done = clock::by(&steady, steady.now().plus_ms(most_ms), work) => done,
         _ = asked_to_stop() => None,
     }
 }
@@ -128,4 +134,30 @@ async fn asked_to_stop() -> Result<()> {
 
 fn no_signals(error: std::io::Error) -> PortError {
     PortError::caused(Kind::Unavailable, "wait for a signal to stop", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker() -> JoinHandle<()> {
+        tokio::spawn(std::future::pending())
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_was_put_back_ends_the_wait_and_one_put_forth_does_not() {
+        let mut steps = [0, 7_200_000, -59_000, -3_600_000].into_iter();
+        let woken = wait(vec![worker(), worker()], 1, || steps.next().expect("it was told before")).await;
+        let (woken, workers) = woken.expect("woken");
+        assert_eq!((woken, workers.len()), (Woken::PutBack(3_600_000), 2));
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_is_gone_is_a_failure_by_name() {
+        let gone = tokio::spawn(async { panic!("it broke") });
+        let error = wait(vec![worker(), gone], 60_000, || 0).await.expect_err("gone");
+        assert!(error.chain().contains("it broke"), "{}", error.chain());
+        let ended = wait(vec![tokio::spawn(async {})], 60_000, || 0).await.expect_err("ended");
+        assert!(ended.chain().contains("defect"));
+    }
 }

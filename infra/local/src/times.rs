@@ -10,9 +10,6 @@ use mendlake_ports::error::{Kind, PortError, Result};
 
 use crate::heat_map::wall_clock;
 
-/// How far around a day without a session its neighbours are looked for.
-const NEIGHBOUR_DAYS: u64 = 14;
-
 /// A minute as it is given: RFC 3339, or a wall-clock time of the exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
@@ -86,7 +83,7 @@ pub fn session_on(schedule: &Schedule, on: NaiveDate) -> Result<Session> {
     let found = schedule.session_on(on);
     let found = found.map_err(|error| PortError::caused(Kind::Rejected, "find the session", error))?;
     found.ok_or_else(|| {
-        let near = neighbours(schedule, on);
+        let near = neighbours(schedule, schedule.calendar.at_wall_time(on, NaiveTime::MIN));
         let what = format!("there is no session on {on}, the market is closed that day{near}");
         PortError::new(Kind::Rejected, what)
     })
@@ -101,16 +98,18 @@ pub fn sessions_in(schedule: &Schedule, from: Minute, to: Minute) -> Result<Vec<
     let found = schedule.sessions(from, to);
     let found = found.map_err(|error| PortError::caused(Kind::Rejected, "find the sessions", error))?;
     if found.is_empty() {
-        let near = neighbours(schedule, schedule.calendar.day_of(from));
+        let near = neighbours(schedule, from);
         return refuse(format!("no session has a minute from {from} to {to}, the market is closed{near}"));
     }
     Ok(found)
 }
 
-fn neighbours(schedule: &Schedule, on: NaiveDate) -> String {
-    let before = schedule.sessions_before(on, 1).pop().map(|session| session.on);
-    let on_day = |day| schedule.session_on(day).ok().flatten();
-    let after = on.iter_days().skip(1).take(NEIGHBOUR_DAYS as usize).find_map(on_day).map(|session| session.on);
+/// The sessions before and after a minute that lies in none.
+fn neighbours(schedule: &Schedule, minute: Minute) -> String {
+    let tomorrow = schedule.calendar.day_of(minute).succ_opt().unwrap_or(NaiveDate::MAX);
+    let over = |session: &Session| session.close <= minute;
+    let before = schedule.sessions_before(tomorrow, 2).into_iter().find(over).map(|session| session.on);
+    let after = schedule.session_after(minute).ok().flatten().map(|session| session.on);
     match (before, after) {
         (Some(before), Some(after)) => format!(": the sessions around it are {before} and {after}"),
         (Some(only), None) | (None, Some(only)) => format!(": the nearest session is {only}"),

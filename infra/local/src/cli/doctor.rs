@@ -2,12 +2,13 @@
 
 mod checks;
 mod machine;
+mod vendors;
 
 use serde::Serialize;
 
 use super::output::{print, print_json};
 use super::{Ending, Failure, Outcome, begin};
-use crate::config::{ConfigArgs, WatchArgs};
+use crate::config::{ConfigArgs, Key, Origin, WatchArgs};
 
 /// Check the configuration, the keys and what their plans include, the clock, the disk, the calendar and the lake, and say
 /// what to do about each finding.
@@ -80,10 +81,11 @@ struct Examined {
 pub async fn run(args: Args) -> Outcome {
     let config = begin(&args.config, &args.watch)?;
     let findings = checks::all(&config).await;
-    let configuration =
-        config.values().map(|(key, value, origin)| (key.to_string(), value.to_owned(), origin.to_string()));
+    let told = |(key, value, origin): (Key, Option<String>, &Origin)| {
+        (key.to_string(), value.unwrap_or_else(|| "-".into()), origin.to_string())
+    };
     let well = findings.iter().all(|finding| finding.grade != Grade::Wrong);
-    let examined = Examined { configuration: configuration.collect(), findings, well };
+    let examined = Examined { configuration: config.values().map(told).collect(), findings, well };
     if args.json {
         print_json(&examined)?;
     } else {

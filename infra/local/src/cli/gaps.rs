@@ -180,7 +180,7 @@ struct Waited {
 
 async fn wait(reading: &Reading, on: NaiveDate, args: &Args) -> Outcome {
     let session = times::session_on(&reading.schedule().await?, on)?;
-    let machine = ScaledClock::machine();
+    let machine = ScaledClock::steady();
     let deadline = args.timeout.map(|s| machine.now().plus_s(s));
     loop {
         let waited = look(reading, on, [session.open, session.close]).await?;

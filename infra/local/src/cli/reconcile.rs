@@ -92,7 +92,7 @@ async fn ask(config: &Config, clock: &ClockArgs, window: Window, timeout_s: i64)
     if let (1.., Some(error)) = failures(&sent) {
         return Err(Failure::failed(error.chain()));
     }
-    let machine = ScaledClock::machine();
+    let machine = ScaledClock::steady();
     let deadline = machine.now().plus_s(timeout_s);
     while machine.now() < deadline {
         let run = place.ledger().last_run().await?.filter(|run| run.at >= asked_at);

@@ -116,7 +116,7 @@ pub async fn run(args: Args) -> Outcome {
         Action::Backfill(backfill) => Some(fill(&reading, backfill).await?),
     };
     if let Some(edit) = edit {
-        undone_at_next_start(&config, &edit, &mut notes);
+        undone_at_next_start(&reading, &config, &edit, &mut notes);
         watching::append(&reading.lake, edit, &args.who, &args.why, now).await?;
     }
     let watched = watched(&reading, now, notes).await?;
@@ -166,12 +166,12 @@ fn effective(reading: &Reading, change: &Change) -> Minute {
 }
 
 /// Configured symbols are what `run` watches from its next start on, whatever was changed by hand.
-fn undone_at_next_start(config: &Config, edit: &Edit, notes: &mut Vec<String>) {
-    if let (Some(watched), Edit::Change { .. }) = (&config.watched, edit) {
+fn undone_at_next_start(reading: &Reading, config: &Config, edit: &Edit, notes: &mut Vec<String>) {
+    let configured = config.watched.as_ref().map(|watched| watched.origin.to_string());
+    let running = reading.holding.as_ref().and_then(|holding| holding.0.clone()?.watched_by);
+    if let (Some(origin), Edit::Change { .. }) = (running.or(configured), edit) {
         notes.push(format!(
-            "the configuration names the symbols ({}): the next start of `mendlake run` goes back to those, change them there \
-             too",
-            watched.origin
+            "`mendlake run` takes its symbols from {origin}: its next start goes back to those, change them there too"
         ));
     }
 }

@@ -50,6 +50,15 @@ impl ScaledClock {
         Self { scale: None }
     }
 
+    /// A clock that begins as the machine's wall clock stands and that nobody sets: for waits that must end whatever
+    /// happens to that.
+    pub fn steady() -> Self {
+        let (epoch, began) = (machine_now(), monotonic_now());
+        let (ahead_s, rate) = (0.0, 1.0);
+        let scale = Scale { epoch, began, ahead_s, rate };
+        Self { scale: Some(scale) }
+    }
+
     /// A clock that runs `rate` times as fast as the machine's from where it is anchored.
     pub fn scaled(anchor: Anchor, rate: f64) -> Result<Self, ScaleError> {
         if !(rate > 0.0 && rate <= 100_000.0) {

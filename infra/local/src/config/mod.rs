@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use mendlake_adapters::http::reqwest::ReqwestTransport;
+use mendlake_adapters::http::reqwest::{ReqwestTransport, SetupError};
 use mendlake_adapters::secrets::KeyPlace;
 use mendlake_domain::settings::{Settings, SettingsError};
 
@@ -95,11 +95,12 @@ impl Config {
         Values(&given).config(environment, file, given.clone())
     }
 
-    /// Every key with its value and where it comes from; keys without any are left out.
-    pub fn values(&self) -> impl Iterator<Item = (Key, &str, &Origin)> {
-        Key::ALL.into_iter().filter_map(|key| match self.given.get(&key) {
-            Some((text, origin)) => Some((key, text.as_str(), origin)),
-            None => Some((key, key.default()?, &Origin::Default)),
+    /// Every key with its value, where it has one, and where that comes from. A proxy's password is left out.
+    pub fn values(&self) -> impl Iterator<Item = (Key, Option<String>, &Origin)> {
+        Key::ALL.into_iter().map(|key| match self.given.get(&key) {
+            Some((text, origin)) if key == Key::Proxy => (key, Some(without_user(text)), origin),
+            Some((text, origin)) => (key, Some(text.clone()), origin),
+            None => (key, key.default().map(str::to_owned), &Origin::Default),
         })
     }
 
@@ -111,12 +112,29 @@ impl Config {
     /// A transport to a vendor.
     pub fn transport(&self, key: Key, vendor: &Vendor) -> Result<ReqwestTransport, ConfigError> {
         let proxy = self.proxy.as_ref().map(|proxy| proxy.value.as_str());
-        ReqwestTransport::new(&vendor.base_url.value, proxy).map_err(|why| ConfigError::Value {
+        let setting = |key: Key, setting: &Setting<String>, why| ConfigError::Value {
             name: key.to_string(),
-            text: vendor.base_url.value.clone(),
-            origin: vendor.base_url.origin.clone(),
-            why: mendlake_ports::error::chain(&why),
+            text: without_user(&setting.value),
+            origin: setting.origin.clone(),
+            why,
+        };
+        ReqwestTransport::new(&vendor.base_url.value, proxy).map_err(|error| {
+            let why = mendlake_ports::error::chain(&error);
+            match (error, &self.proxy) {
+                (SetupError::NoProxy, Some(proxy)) => setting(Key::Proxy, proxy, why),
+                _ => setting(key, &vendor.base_url, why),
+            }
         })
+    }
+}
+
+/// An address without the user and the password that may be in it.
+fn without_user(address: &str) -> String {
+    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+    match rest.rsplit_once('@') {
+        Some((_, host)) if scheme.is_empty() => format!("…@{host}"),
+        Some((_, host)) => format!("{scheme}://…@{host}"),
+        None => address.to_owned(),
     }
 }
 

@@ -155,6 +155,16 @@ fn a_watchlist_file_is_read_and_what_is_wrong_with_it_is_named_by_line() {
 }
 
 #[test]
+fn a_proxys_password_is_never_shown() {
+    let config = resolve(&Given { flags: &["--proxy", "http://me:sesame@proxy :1"], ..NOTHING }).expect("config");
+    let shown: Vec<String> = config.values().filter_map(|(_, value, _)| value).collect();
+    assert!(shown.iter().any(|value| value == "http://…@proxy :1"), "{shown:?}");
+    let refused = config.transport(Key::FinnhubBaseUrl, &config.finnhub).err().expect("refused");
+    let said = refused.to_string();
+    assert!(said.starts_with("`proxy` = `http://…@proxy :1` (flag `--proxy`)") && !said.contains("sesame"), "{said}");
+}
+
+#[test]
 fn a_vendors_address_is_judged_with_its_place() {
     let config = resolve(&Given { file: "[finnhub]\nbase_url = \"http://finnhub.io\"", ..NOTHING }).expect("config");
     let refused = config.transport(Key::FinnhubBaseUrl, &config.finnhub).err().expect("refused");

@@ -2,37 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use chrono::DateTime;
-use mendlake_adapters::http::{Request, Transport};
-use mendlake_domain::minute::Timestamp;
 use mendlake_domain::settings::{Settings, most_symbols};
 use mendlake_domain::symbol::Symbol;
-use mendlake_ports::clock::{self, Clock};
+use mendlake_ports::clock::Clock;
 use mendlake_ports::control;
 use mendlake_ports::error::PortError;
 use mendlake_ports::runs::Runs;
 use mendlake_ports::secrets::Secrets;
 use mendlake_ports::set_aside::SetAside;
-use mendlake_ports::source::{QuoteSource, SourceError};
-use mendlake_reconcile::{Entitlement, Probe, probe_source};
 
+use super::vendors::{clock, clock_beside, vendors};
 use super::{Finding, machine};
-use crate::clock::{ClockArgs, ScaledClock};
-use crate::config::{Config, FINNHUB_TOKEN, Key, Vendor};
+use crate::clock::ClockArgs;
+use crate::config::{Config, FINNHUB_TOKEN, Key};
 use crate::open::{self, Reading};
+use crate::place::dead_letters;
 use crate::{times, watching};
-
-/// The provider's time may be this much ahead of reception: beyond it quotes are refused.
-const MOST_OFFSET_MS: i64 = 5_000;
-
-/// An offset from here on is worth knowing: it eats into the seconds in which a sample is one.
-const NOTED_OFFSET_MS: i64 = 2_000;
-
-/// The vendor's Date header has whole seconds.
-const HALF_A_SECOND_MS: i64 = 500;
-
-/// The longest a vendor may take to answer here.
-const ANSWER_FOR_MS: i64 = 15_000;
 
 /// Fewer days left in the calendar are worth knowing.
 const DAYS_LEFT: i64 = 60;
@@ -84,114 +69,6 @@ async fn keys(config: &Config) -> Vec<Finding> {
         Finding::wrong("key file", found, format!("chmod 600 {path}"))
     }));
     findings
-}
-
-/// Asks each vendor for a candle of the reference symbol, and Finnhub for its quote.
-async fn vendors(config: &Config) -> Vec<Finding> {
-    if config.finnhub.key.is_none() {
-        return Vec::new();
-    }
-    let vendors = match open::vendors(config) {
-        Ok(vendors) => vendors,
-        Err(error) => return vec![refused("vendors", &error)],
-    };
-    let machine = ScaledClock::machine();
-    let mut findings = vec![quote(&vendors.finnhub, &config.settings, &machine).await];
-    let mut entitled = false;
-    for source in &vendors.candles {
-        let probe = probe_source(&clock_beside(config), &config.settings, source).await;
-        entitled |= probe.entitlement == Entitlement::Entitled;
-        findings.push(candles(&probe));
-    }
-    if !entitled {
-        findings.push(Finding::wrong(
-            "healing",
-            "no source gives candles for these keys, so what is lost stays open",
-            "get a plan with candles, or set APCA_API_KEY_ID and APCA_API_SECRET_KEY to a free key of Alpaca's",
-        ));
-    }
-    findings
-}
-
-/// The clock of whoever works on the lake: a simulated vendor has candles of its own time only.
-fn clock_beside(config: &Config) -> ScaledClock {
-    Reading::open(config, &ClockArgs::default()).map_or_else(|_| ScaledClock::machine(), |reading| reading.clock)
-}
-
-async fn quote(finnhub: &impl QuoteSource, settings: &Settings, machine: &ScaledClock) -> Finding {
-    let check = "finnhub quotes";
-    let reference = &settings.reference;
-    let reply = clock::by(machine, machine.now().plus_ms(ANSWER_FOR_MS), finnhub.quote(reference)).await;
-    let Some(reply) = reply else {
-        return Finding::wrong(check, "no answer in 15 s", "look at the network, and at `proxy`");
-    };
-    let limit = reply.rate.map(|rate| rate.limit);
-    let told = limit.map(|limit| format!(", {limit} calls a minute, so {} symbols at most", most_symbols(limit)));
-    match reply.outcome {
-        Ok(Some(_)) => Finding::good(check, format!("`{reference}` has a price{}", told.unwrap_or_default())),
-        Ok(None) => Finding::note(check, format!("`{reference}` has no price now"), "look again in a session"),
-        Err(SourceError::Denied) => {
-            Finding::wrong(check, "the key is refused", "replace it: https://finnhub.io/dashboard")
-        }
-        Err(error) => {
-            Finding::wrong(check, error.to_string(), "look at the network, at `proxy` and at `finnhub.base_url`")
-        }
-    }
-}
-
-fn candles(probe: &Probe) -> Finding {
-    let check = "candles";
-    let told = crate::cli::run::source(probe);
-    match &probe.entitlement {
-        Entitlement::Entitled => Finding::good(check, told),
-        Entitlement::NotEntitled { .. } => Finding::note(check, told, "another source must heal what is lost"),
-        Entitlement::Denied => Finding::wrong(check, told, "replace the key"),
-        Entitlement::Unknown { .. } => Finding::note(check, told, "look again later"),
-    }
-}
-
-/// This machine's clock against the vendor's.
-async fn clock(config: &Config) -> Finding {
-    let check = "clock";
-    if clock_beside(config).is_scaled() {
-        return Finding::good(check, "whoever works on the lake runs on a scaled clock, as its vendors do");
-    }
-    if !config.finnhub.base_url.value.starts_with("https:") {
-        return Finding::good(check, "not compared: the vendor is on this machine");
-    }
-    match vendor_time(config, &config.finnhub).await {
-        None => Finding::note(check, "no vendor told the time", "keep the clock with NTP"),
-        Some((theirs, ours)) => {
-            let offset = ours.ms_since(theirs);
-            let told = format!(
-                "{:.1} s {} the vendor's",
-                offset.abs() as f64 / 1000.0,
-                if offset < 0 { "behind" } else { "ahead of" }
-            );
-            match offset.abs() {
-                ..NOTED_OFFSET_MS => Finding::good(check, told),
-                ..MOST_OFFSET_MS => Finding::note(
-                    check,
-                    told,
-                    "set it, and keep it with NTP: samples are taken in the first ten seconds of a minute",
-                ),
-                _ => Finding::wrong(check, told, "set it, and keep it with NTP: quotes from the future are refused"),
-            }
-        }
-    }
-}
-
-/// The vendor's time and ours in the middle of one request. No key goes with it.
-async fn vendor_time(config: &Config, vendor: &Vendor) -> Option<(Timestamp, Timestamp)> {
-    let transport = config.transport(Key::FinnhubBaseUrl, vendor).ok()?;
-    let machine = ScaledClock::machine();
-    let request = Request { path_and_query: "/".into(), headers: Vec::new() };
-    let asked = machine.now();
-    let answer = clock::by(&machine, asked.plus_ms(ANSWER_FOR_MS), transport.get(&request)).await?.ok()?;
-    let took = machine.now().ms_since(asked);
-    let date = DateTime::parse_from_rfc2822(answer.header("date")?).ok()?;
-    let theirs = Timestamp::from_epoch_ms(date.timestamp_millis() + HALF_A_SECOND_MS);
-    Some((theirs, asked.plus_ms(took / 2)))
 }
 
 fn calendar(config: &Config) -> Finding {
@@ -298,9 +175,20 @@ async fn parked(reading: &Reading) -> Vec<Finding> {
         )),
         Err(error) => findings.push(refused(check, &error)),
     }
+    if let Ok(database) = reading.database() {
+        match dead_letters(database, reading.clock).await {
+            Ok(0) => {}
+            Ok(count) => findings.push(Finding::wrong(
+                check,
+                format!("{count} dead letters: messages that killed whoever worked on them"),
+                "runbooks/DeadLetters.md says what to do",
+            )),
+            Err(error) => findings.push(refused(check, &error)),
+        }
+    }
     findings
 }
 
-fn refused(check: &'static str, error: &PortError) -> Finding {
+pub(super) fn refused(check: &'static str, error: &PortError) -> Finding {
     Finding::wrong(check, error.chain(), "do what it says, then look again")
 }

@@ -57,10 +57,10 @@ fn free(_: &Path) -> Option<Finding> {
 fn judge(check: &'static str, free: u64) -> Finding {
     let told = format!("{:.1} GB free", free as f64 / f64::from(1 << 30));
     match free {
-        ..LEAST_FREE_BYTES => {
+        free if free < LEAST_FREE_BYTES => {
             Finding::wrong(check, told, "make space: what cannot land stays in the stream and is tried again")
         }
-        ..NOTED_FREE_BYTES => Finding::note(check, told, "make space soon"),
+        free if free < NOTED_FREE_BYTES => Finding::note(check, told, "make space soon"),
         _ => Finding::good(check, told),
     }
 }

@@ -45,7 +45,7 @@ async fn send(place: &RealPlace, asked: &Asked) -> Result<(), Failure> {
 
 /// Waits until the queue is empty and what came of it has landed.
 async fn wait(place: &RealPlace, reading: &Reading, asked: &Asked, before: usize) -> Result<(), Failure> {
-    let machine = ScaledClock::machine();
+    let machine = ScaledClock::steady();
     let deadline = asked.timeout_s.map(|s| machine.now().plus_s(s));
     let bar = bar(before);
     let mut drained: Option<Timestamp> = None;
