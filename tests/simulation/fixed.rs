@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use mendlake::finnhub::{Fault, Plan, What, When};
 use mendlake_tests::broken::Sabotage;
 use mendlake_tests::faults::Death;
 use mendlake_tests::script::Script;
@@ -99,7 +100,7 @@ fn noticed(law: u8) -> Result<String, String> {
     let (_, sabotage) = Sabotage::ALL.into_iter().find(|(of, _)| *of == law).expect("each law has its sabotage");
     let found = Mutex::new(BTreeMap::<String, usize>::new());
     each(0..SABOTAGED, |seed| {
-        let ended = play(Script::of(seed), Run { sabotage: Some(sabotage), ..Run::default() });
+        let ended = play(provoking(law, seed), Run { sabotage: Some(sabotage), ..Run::default() });
         let what = match ended.violation {
             None => "nothing".to_owned(),
             Some(violation) => violation.split(" (").next().unwrap_or_default().to_owned(),
@@ -111,4 +112,25 @@ fn noticed(law: u8) -> Result<String, String> {
         Some(times) => Ok(format!("in {times} of {SABOTAGED} worlds")),
         None => Err(format!("{sabotage:?} was noticed as {found:?}")),
     }
+}
+
+/// A script in which the law is put to the test: for two of them that takes more than chance.
+fn provoking(law: u8, seed: u64) -> Script {
+    let mut script = Script::of(seed);
+    match law {
+        5 => {
+            // Corrections, each of which must come before the row it corrects.
+            script.plan = Plan::Premium;
+            let [from, to] = [script.from + 5, script.from + 20].map(|minute| When::Instant(minute.start()));
+            script.vendor.faults = vec![Fault::between(What::Frozen, from, to)];
+        }
+        7 => {
+            // Hardly any calls are left for replay, and all of them are Finnhub's.
+            script.plan = Plan::Premium;
+            script.alpaca = false;
+            script.settings.rate_limit = 12;
+        }
+        _ => {}
+    }
+    script
 }
