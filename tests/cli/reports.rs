@@ -25,7 +25,12 @@ fn every_report_has_its_keys_and_beside_a_daemon_they_agree() {
     assert!(expected == present && expected.as_u64() >= Some(30), "{}", waited.out);
 
     let gaps = desk.run(&["gaps", "--json"]);
-    assert_eq!((gaps.code, keys(&gaps.json())), (0, vec!["as_of", "by_reason", "open", "runs"]), "{}", gaps.out);
+    assert_eq!(
+        (gaps.code, keys(&gaps.json())),
+        (0, vec!["as_of", "by_reason", "open", "runs", "stale"]),
+        "{}",
+        gaps.out
+    );
 
     let coverage = desk.run(&["coverage", "--json", "--session", "2026-11-27"]);
     assert_eq!(coverage.code, 0, "{}", coverage.err);
