@@ -92,7 +92,8 @@ fn of(gap: &Gap, asked: &Asked) -> Vec<OpenRun> {
                 minutes: run.len(),
                 dark: run.from.until(run.to).filter(|minute| !asked.has(&gap.symbol, *minute)).count(),
                 reason: *reason,
-                since: gap.first_seen_at,
+                // The item's oldest open minute may be older than this run.
+                since: gap.first_seen_at.max(run.from.start()),
                 attempts: gap.attempts,
                 next_attempt_at: gap.next_attempt_at,
             });

@@ -139,8 +139,17 @@ pub async fn reconcile(place: &impl Place, settings: &Settings, window: Window) 
     let landed_through = place.ledger().landed_through().await?;
     let report = ReconcileReport { learned, ..empty(now, window, from, to) };
     let mut work = Work { place, settings, context, now, window, horizon: to, landed_through, last_through, report };
+    let mut unreadable = None;
     for session in work.sessions().await? {
-        work.session(session).await?;
+        match work.session(session).await {
+            // One damaged object must not keep other sessions from healing. The run is not complete: it is not recorded, and
+            // the next one looks as far back.
+            Err(error) if error.kind == Kind::Corrupt => drop(unreadable.get_or_insert(error)),
+            outcome => outcome?,
+        }
+    }
+    if let Some(error) = unreadable {
+        return Err(error);
     }
     work.live().await?;
     if window == Window::Morning {

@@ -13,7 +13,7 @@ use crate::played::Setting;
 const MOST_BP: f64 = 0.9;
 
 #[expect(clippy::print_stdout, reason = "a test's report is for whoever runs it")]
-pub(crate) fn two_days(market: &std::path::PathBuf) {
+pub(crate) fn two_days(market: &Path) {
     let days: Vec<BadDay> = ["2013-10-07", "2013-10-08"].into_iter().map(bad).collect();
     let mut script = days[0].script();
     // What has no times of its own is there once for both days.

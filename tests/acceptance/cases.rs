@@ -1,7 +1,7 @@
 //! The other cases.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::Path;
 
 use mendlake::finnhub::{Endpoint, Fault, KnownDay, Plan, Provider, Script, What, When};
 use mendlake::market::{RecordedMarket, Wanted};
@@ -19,7 +19,7 @@ fn half_of_the_quotes() -> Script {
     Script { faults: vec![fault], holidays: Vec::new() }
 }
 
-pub(crate) fn half_day(market: &PathBuf) {
+pub(crate) fn half_day(market: &Path) {
     let ended = Setting::new(market, "GOOG", "2015-12-24", "2015-12-24", half_of_the_quotes()).play();
     ended.report();
     ended.assert_whole(210);
@@ -28,7 +28,7 @@ pub(crate) fn half_day(market: &PathBuf) {
 }
 
 #[expect(clippy::print_stdout, reason = "a test's report is for whoever runs it")]
-pub(crate) fn illiquid(market: &PathBuf) {
+pub(crate) fn illiquid(market: &Path) {
     let mut setting = Setting::new(market, "FXY DBB", "2023-10-30", "2023-11-24", half_of_the_quotes());
     setting.rehearsal.to_the_end = true;
     let ended = setting.play();
@@ -60,7 +60,7 @@ pub(crate) fn illiquid(market: &PathBuf) {
     println!("  longest quiet run {longest:?} min, oldest price {:?} s", oldest.values().max());
 }
 
-pub(crate) fn free_key_with_alpaca(market: &PathBuf) {
+pub(crate) fn free_key_with_alpaca(market: &Path) {
     let mut setting = Setting::new(market, "BAC IBM", "2013-10-08", "2013-10-08", half_of_the_quotes());
     setting.rehearsal.plan = Plan::Free;
     let ended = setting.play();
@@ -73,7 +73,7 @@ pub(crate) fn free_key_with_alpaca(market: &PathBuf) {
 }
 
 #[expect(clippy::print_stdout, reason = "a test's report is for whoever runs it")]
-pub(crate) fn free_key_alone(market: &PathBuf) {
+pub(crate) fn free_key_alone(market: &Path) {
     let mut setting = Setting::new(market, "BAC IBM", "2013-10-08", "2013-10-08", half_of_the_quotes());
     setting.rehearsal.plan = Plan::Free;
     setting.rehearsal.alpaca = false;
@@ -95,7 +95,7 @@ pub(crate) fn free_key_alone(market: &PathBuf) {
     assert!(refused.iter().all(|call| call.provider == Provider::Finnhub && call.endpoint == Endpoint::Candle));
 }
 
-pub(crate) fn unannounced_close(market: &PathBuf) {
+pub(crate) fn unannounced_close(market: &Path) {
     let close: Minute = "2013-10-07T17:00:00Z".parse().expect("a minute");
     let learned: Timestamp = "2013-10-08T11:00:00Z".parse().expect("an instant");
     let mut script = half_of_the_quotes();
@@ -130,7 +130,7 @@ pub(crate) fn unannounced_close(market: &PathBuf) {
     }
 }
 
-pub(crate) fn no_market(market: &PathBuf) {
+pub(crate) fn no_market(market: &Path) {
     let empty = tempfile::tempdir().expect("a folder");
     let wanted = Wanted { symbols: None, days: None };
     let error = RecordedMarket::load(empty.path(), Calendar::Xnys, &wanted).expect_err("nothing is there").to_string();

@@ -8,11 +8,11 @@ mod cases;
 mod played;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// A case: its sentence, and what plays and judges it.
-type Case = (&'static str, fn(&PathBuf));
+type Case = (&'static str, fn(&Path));
 
 const CASES: [Case; 7] = [
     ("two_bad_days_of_four_liquid_symbols_end_whole_and_true", bad_day::two_days),

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use mendlake_domain::calendar::Calendar;
+
 use crate::harness::{Desk, KEY, Vendors, until};
 
 /// Half an hour before the end of a half day.
@@ -160,7 +162,17 @@ fn a_closure_entered_by_hand_is_obeyed_unless_trades_contradict_it() {
     assert!(shown.out.contains("closed at 2026-11-27 17:55 UTC (12:55 in New York): power failure"), "{}", shown.out);
     let withdrawn = desk.run(&["calendar", "withdraw", "2026-11-27", "--why", "it was not"]);
     assert_eq!(withdrawn.code, 0, "{}", withdrawn.err);
+    // Learnt too late: five minutes of rows are there, fewer than what would contradict it.
+    let now: mendlake_domain::minute::Timestamp =
+        desk.run(&["watch", "--json"]).json()["as_of"].as_str().and_then(|at| at.parse().ok()).expect("an instant");
+    let close = mendlake::heat_map::wall_clock(Calendar::Xnys, now.plus_s(-300).minute()).format("%H:%M").to_string();
+    let late = desk.run(&["calendar", "close", "2026-11-27", "--at", &close, "--why", "power failure"]);
+    assert_eq!(late.code, 0, "{}", late.err);
     assert_eq!(daemon.stop(), 0);
+    let verified = desk.run(&vendors.on_clock(&["verify", "--json"]));
+    let outside = &verified.json()["audit"]["outside"][0];
+    assert_eq!((verified.code, &outside["symbol"]), (0, &"SPY".into()), "{}", verified.out);
+    assert!((3..=8).contains(&outside["live"].as_u64().expect("a count")), "named, and no finding: {}", verified.out);
 }
 
 #[test]

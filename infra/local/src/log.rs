@@ -18,7 +18,10 @@ use judge::{Judge, Line};
 pub fn begin(config: &Config, colour: bool) {
     // Other crates' lines only where something is wrong: the level is of this project.
     let filter = EnvFilter::new(format!("warn,mendlake={}", config.log_level));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false);
+    // A reader of the log that has gone, or a full disk under it, costs lines and never the daemon: told of on the very
+    // stream that cannot be written, it would.
+    let lines = tracing_subscriber::fmt().log_internal_errors(false);
+    let lines = lines.with_env_filter(filter).with_writer(stderr).with_target(false);
     let begun = match config.log_format {
         LogFormat::Text => lines.with_ansi(colour && stderr().is_terminal()).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_ansi(false).try_init(),

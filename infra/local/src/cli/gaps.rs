@@ -70,6 +70,8 @@ const STALE_MS: i64 = 65 * 60_000;
 struct Gaps {
     /// The *now* of the last completed reconciliation.
     as_of: Option<Timestamp>,
+    /// Whether that is too long ago to say that anything is whole, or nothing was reconciled yet.
+    stale: bool,
     /// Open symbol-minutes shown.
     open: usize,
     /// By why they are open.
@@ -91,7 +93,7 @@ pub async fn run(args: Args) -> Outcome {
     } else {
         print(&text(&gaps, &reading))?;
     }
-    Ok(Ending::whole(gaps.open == 0))
+    Ok(Ending::whole(gaps.open == 0 && !gaps.stale))
 }
 
 async fn gaps(reading: &Reading, args: &Args) -> Result<Gaps, Failure> {
@@ -110,7 +112,8 @@ async fn gaps(reading: &Reading, args: &Args) -> Result<Gaps, Failure> {
         *by_reason.entry(run.reason.as_str()).or_default() += run.minutes;
     }
     let open = runs.iter().map(|run| run.minutes).sum();
-    Ok(Gaps { as_of, open, by_reason, runs })
+    let stale = as_of.is_none_or(|at| reading.clock.now().ms_since(at) > STALE_MS);
+    Ok(Gaps { as_of, stale, open, by_reason, runs })
 }
 
 fn text(gaps: &Gaps, reading: &Reading) -> String {
@@ -124,9 +127,12 @@ fn text(gaps: &Gaps, reading: &Reading) -> String {
         Some(at) => {
             text.push_str(&format!(", as of {at}\n"));
             let age = now.ms_since(at);
-            if age > STALE_MS {
+            if gaps.stale {
                 let age = times::stretch(age);
-                text.push_str(&format!("that was {age} ago: start `mendlake run`, or `mendlake reconcile` once\n"));
+                text.push_str(&format!(
+                    "that was {age} ago, so nobody knows: start `mendlake run`, or where it runs see what `mendlake reconcile` \
+                     says is in its way\n"
+                ));
             }
         }
     }

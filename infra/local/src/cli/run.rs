@@ -138,8 +138,8 @@ async fn say(place: &RealPlace, config: &Config, watched: &[Symbol], probes: &[P
     if !probes.iter().any(heals) {
         tracing::error!(
             runbook = Alarm::GapsOpen.as_str(),
-            "no source has candles for these keys, so what is lost stays open: {}; the plan that is missing is named above; \
-             a free Alpaca key heals too, set APCA_API_KEY_ID and APCA_API_SECRET_KEY",
+            "no source has candles for these keys, so what is lost stays open: {}; use a key that is not refused and whose \
+             plan has candles, or a free Alpaca key beside it: set APCA_API_KEY_ID and APCA_API_SECRET_KEY",
             sources.join(", ")
         );
     }

@@ -43,8 +43,13 @@ impl Failure {
 
 /// SQLite's error as the port's.
 pub(super) fn sql_error(doing: &str, error: rusqlite::Error) -> PortError {
-    let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
-    let doing = if full { format!("{doing}: the disk is full") } else { doing.to_owned() };
+    let doing = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => format!("{doing}: the disk is full"),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            format!("{doing}: it is damaged, `mendlake verify --rebuild-ledger` makes it anew from the lake")
+        }
+        _ => doing.to_owned(),
+    };
     PortError::caused(kind(&error), doing, error)
 }
 
