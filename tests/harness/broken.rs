@@ -40,7 +40,7 @@ pub enum Sabotage {
     RowsReversed,
     /// Law 6: objects are said to be published and are not.
     PublishForgets,
-    /// Law 7: every lease is granted.
+    /// Law 7: every lease is granted, and no answer says what is left of the provider's window.
     BudgetUnlimited,
     /// Law 8: claims are not stored.
     ClaimsForgotten,

@@ -22,6 +22,9 @@ const HOUR_MS: i64 = 3_600_000;
 /// A break in price above this is no price of the session.
 const PRICE_BREAK: f64 = 0.25;
 
+/// Prices in cents are not exact in binary.
+const ROUNDING: f64 = 1e-9;
+
 /// One symbol-session at the end, with everything that may be said of it.
 pub(crate) struct Judge<'a> {
     place: &'a SimPlace,
@@ -151,7 +154,14 @@ impl<'a> Judge<'a> {
         // A vendor that lies about candles lies about that one too.
         let known =
             true_close == Some(price) || quoted.contains(&price) || self.place.served.has_price(self.symbol, price);
-        known && self.excused(self.session.open + -1, row.minute, None)
+        known && !self.broke_from(price) && self.excused(self.session.open + -1, row.minute, None)
+    }
+
+    /// Whether the session opened so far from a price that it is none of it, and every answer showed that.
+    fn broke_from(&self, price: f64) -> bool {
+        let shown = |first: &&Candle| !self.answers.iter().any(|answer| answer.lacked.contains(first.minute));
+        let opened = self.truth.first().filter(shown).map(|first| self.told(first.minute));
+        opened.is_some_and(|mut told| told.all(|candle| (candle.open / price - 1.0).abs() > PRICE_BREAK + ROUNDING))
     }
 
     fn told(&self, minute: Minute) -> impl Iterator<Item = Candle> {

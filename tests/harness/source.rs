@@ -73,6 +73,10 @@ impl<C: CandleSource> CandleSource for Source<C> {
 
     async fn candles(&self, symbol: &Symbol, from: Minute, to: Minute) -> Reply<Vec<Candle>> {
         let mut reply = self.client.candles(symbol, from, to).await;
+        if self.sabotage == Some(Sabotage::BudgetUnlimited) {
+            // What is left of the provider's window protects live collection too.
+            reply.rate = None;
+        }
         if let Ok(candles) = &mut reply.outcome {
             let session = self.truth.session(self.truth.calendar().day_of(from));
             let truth = session.map(|session| self.truth.candles(symbol, &session)).unwrap_or_default();
