@@ -1,6 +1,8 @@
 //! What stands behind the ports: in memory, on one machine, and the vendors.
 
 pub mod alpaca;
+#[cfg(feature = "aws")]
+pub mod aws;
 #[cfg(feature = "local")]
 pub mod disk;
 pub mod faulty;

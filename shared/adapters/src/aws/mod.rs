@@ -1,0 +1,54 @@
+//! AWS behind the ports. Every adapter takes a client of its service, made from one [`Aws`].
+
+mod error;
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, tls};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+/// Tries of one call, the first one included. What fails then is the stage's to retry.
+const TRIES: u32 = 3;
+
+/// Until a connection stands.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// One try of one call.
+const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// One call with its tries.
+const CALL: Duration = Duration::from_secs(25);
+
+/// What every client is made from: region, credentials, endpoint, one HTTP client, times and tries.
+#[derive(Clone, Debug)]
+pub struct Aws(SdkConfig);
+
+impl Aws {
+    /// From where AWS's own tools look: the environment (`AWS_REGION`, `AWS_ENDPOINT_URL`, …), then the profile.
+    pub async fn found() -> Self {
+        let times = TimeoutConfig::builder().connect_timeout(CONNECT);
+        let times = times.operation_attempt_timeout(ATTEMPT).operation_timeout(CALL).build();
+        let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client()).timeout_config(times);
+        Self(loader.retry_config(RetryConfig::standard().with_max_attempts(TRIES)).load().await)
+    }
+
+    /// What an SDK's client is made from.
+    pub fn config(&self) -> &SdkConfig {
+        &self.0
+    }
+}
+
+/// The HTTP client of every AWS client: TLS by rustls on ring.
+pub fn http_client() -> SharedHttpClient {
+    Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+impl From<SdkConfig> for Aws {
+    fn from(config: SdkConfig) -> Self {
+        Self(config)
+    }
+}
