@@ -1,6 +1,10 @@
 //! AWS behind the ports. Every adapter takes a client of its service, made from one [`Aws`].
 
+#[cfg(test)]
+mod canned;
 mod error;
+pub mod lake;
+pub mod records;
 
 use std::time::Duration;
 
