@@ -22,7 +22,9 @@ fn main() -> ExitCode {
     let only: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let standins = StandIns::found();
     let (mut passed, mut failed, mut not_run) = (0, 0, 0);
-    for (name, suite) in SUITES.iter().copied().filter(|(name, _)| only.is_empty() || only.iter().any(|o| name.contains(o))) {
+    for (name, suite) in
+        SUITES.iter().copied().filter(|(name, _)| only.is_empty() || only.iter().any(|o| name.contains(o)))
+    {
         match &standins {
             Err(why) => {
                 println!("test {name} ... NOT RUN: {why}");
@@ -41,6 +43,8 @@ fn main() -> ExitCode {
         }
     }
     let verdict = if failed == 0 { "ok" } else { "FAILED" };
-    println!("\ntest result: {verdict}. {passed} passed; {failed} failed; {not_run} ignored; 0 measured; 0 filtered out");
+    println!(
+        "\ntest result: {verdict}. {passed} passed; {failed} failed; {not_run} ignored; 0 measured; 0 filtered out"
+    );
     ExitCode::from(u8::from(failed > 0))
 }

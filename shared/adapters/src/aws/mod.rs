@@ -1,5 +1,6 @@
 //! AWS behind the ports. Every adapter takes a client of its service, made from one [`Aws`].
 
+pub mod athena;
 #[cfg(test)]
 mod canned;
 mod error;

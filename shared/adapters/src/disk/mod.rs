@@ -25,8 +25,8 @@ mod set_aside;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 
 use chrono::NaiveDate;
 use mendlake_domain::minute::Timestamp;

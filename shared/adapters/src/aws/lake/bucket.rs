@@ -164,8 +164,7 @@ impl Bucket {
             let list = self.client.list_objects_v2().bucket(&self.name).prefix(beginning);
             let list = list.set_delimiter(folders.then(|| "/".to_owned()));
             let next = pages.last().and_then(|page| page.next_continuation_token()).map(str::to_owned);
-            let page =
-                list.set_continuation_token(next).send().await.map_err(|error| failed(doing(), error))?;
+            let page = list.set_continuation_token(next).send().await.map_err(|error| failed(doing(), error))?;
             let (more, told) = (page.is_truncated() == Some(true), page.next_continuation_token().is_some());
             pages.push(page);
             match (more, told) {
@@ -276,7 +275,10 @@ mod tests {
             let error = bucket.get("k", part).await.expect_err("half");
             assert_eq!(error.kind, Kind::Unavailable, "{}", error.chain());
         }
-        assert_eq!(log.asked().iter().map(|asked| asked.header("range")).collect::<Vec<_>>(), [None, Some("bytes=-100")]);
+        assert_eq!(
+            log.asked().iter().map(|asked| asked.header("range")).collect::<Vec<_>>(),
+            [None, Some("bytes=-100")]
+        );
     }
 
     #[tokio::test]

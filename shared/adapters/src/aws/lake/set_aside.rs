@@ -79,8 +79,7 @@ impl S3Lake {
         let key = if is_lambdas(&name) { name.clone() } else { self.parked_key(&name) };
         let Some(bytes) = self.bucket.get(&key, Part::Whole).await? else { return Ok(None) };
         let url = self.bucket.url(&key);
-        let batch =
-            if is_lambdas(&name) { invocation::batch(&bytes, &url)? } else { parked_from_bytes(&bytes, &url)? };
+        let batch = if is_lambdas(&name) { invocation::batch(&bytes, &url)? } else { parked_from_bytes(&bytes, &url)? };
         Ok(Some(Parked { name, batch }))
     }
 
