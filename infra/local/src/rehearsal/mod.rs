@@ -2,6 +2,8 @@
 //! wrong. The demo and the acceptance tests are rehearsals.
 
 mod kill;
+#[cfg(test)]
+mod tests;
 pub mod truth;
 
 use std::collections::BTreeSet;
