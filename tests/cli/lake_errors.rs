@@ -85,12 +85,74 @@ fn a_ledger_that_was_lost_or_is_corrupt_is_derived_from_the_lake() {
     bytes[4096..].fill(0x5a);
     fs::write(&ledger, &bytes).expect("write");
     assert!(size > 8192);
-    let broken = on_clock(&["gaps"]);
-    assert_eq!(broken.code, 1, "{}{}", broken.out, broken.err);
+    for reader in ["gaps", "verify"] {
+        says(&on_clock(&[reader]), 1, &["`mendlake verify --rebuild-ledger`"]);
+    }
     says(&on_clock(&["verify", "--rebuild-ledger"]), 0, &["sound"]);
     let aside = fs::read_dir(desk.lake()).expect("read").filter_map(Result::ok);
     let aside = aside.filter(|entry| entry.file_name().to_string_lossy().contains("corrupt-")).count();
     assert!(aside >= 1, "the corrupt one is kept");
+    let whole = fs::read(&ledger).expect("read");
+    for damaged in [vec![0x5a; whole.len()], whole[..whole.len() / 2].to_vec()] {
+        for part in ["-wal", "-shm"] {
+            let _ = fs::remove_file(desk.lake().join(format!("ledger.sqlite{part}")));
+        }
+        fs::write(&ledger, damaged).expect("write");
+        for words in [on_clock(&["gaps"]), on_clock(&["verify"]), desk.run(&vendors.run(&["--symbols", "SPY,IBM"]))] {
+            says(&words, 1, &["`mendlake verify --rebuild-ledger`"]);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_no_object_is_found_and_every_other_date_is_audited() {
+    let (desk, vendors) = collected();
+    let on_clock = |words: &[&str]| desk.run(&vendors.on_clock(words));
+    let object = objects(&desk)[0].clone();
+    let other = desk.lake().join("quotes/dt=2026-11-25");
+    fs::create_dir(&other).expect("folder");
+    fs::copy(&object, other.join("copy.parquet")).expect("copy");
+    let found = on_clock(&["verify", "--json"]);
+    let audit = &found.json()["audit"];
+    assert_eq!((found.code, found.json()["corrupt"].clone()), (3, serde_json::json!([])), "{}{}", found.out, found.err);
+    assert_eq!(found.json()["foreign"], serde_json::json!(["dt=2026-11-25/copy.parquet"]));
+    assert!(audit["expected"] == audit["present"] && audit["present"].as_u64() >= Some(30), "{}", found.out);
+    assert_eq!(audit["found"], 1, "its own date cannot be audited: {}", found.out);
+    fs::remove_file(other.join("copy.parquet")).expect("remove");
+    says(&on_clock(&["verify"]), 0, &["sound"]);
+    let renamed = object.with_file_name("part-0.parquet");
+    fs::rename(&object, &renamed).expect("rename");
+    let says_so =
+        ["dt=2026-11-27/part-0.parquet: no object has such a name, move it away", "cannot be audited", "not sound"];
+    says(&on_clock(&["verify"]), 3, &says_so);
+    fs::rename(&renamed, &object).expect("rename");
+    says(&on_clock(&["verify"]), 0, &["sound"]);
+}
+
+#[test]
+fn a_lake_without_its_watchlist_or_its_statuses_is_not_sound() {
+    let (desk, vendors) = collected();
+    let on_clock = |words: &[&str]| desk.run(&vendors.on_clock(words));
+    says(&on_clock(&["verify"]), 0, &["sound"]);
+    let (list, aside) = (desk.lake().join("control/watchlist"), desk.path().join("watchlist"));
+    fs::rename(&list, &aside).expect("rename");
+    let lost = ["of `IBM`", "of `SPY`", "no entry of the watchlist names", "restore `control/watchlist`", "not sound"];
+    says(&on_clock(&["verify"]), 3, &lost);
+    fs::create_dir(&list).expect("folder");
+    says(&on_clock(&["verify"]), 3, &lost);
+    let added = on_clock(&["watch", "add", "SPY", "IBM"]);
+    assert_eq!(added.code, 0, "{}", added.err);
+    says(&on_clock(&["verify"]), 3, &["expected minutes, the watchlist and the overlay 0", "not sound"]);
+    fs::remove_dir_all(&list).expect("remove");
+    fs::rename(&aside, &list).expect("rename");
+    fs::remove_dir_all(desk.lake().join("sessions")).expect("remove");
+    let untold = ["2026-11-27 is over and has no status of `IBM` `SPY`", "`mendlake reconcile --window morning`"];
+    says(&on_clock(&["verify"]), 3, &untold);
+    let reconciled = on_clock(&["reconcile", "--window", "morning"]);
+    assert_eq!(reconciled.code, 0, "{}{}", reconciled.out, reconciled.err);
+    says(&on_clock(&["verify"]), 0, &["sound"]);
+    fs::remove_dir_all(desk.lake().join("sessions")).expect("remove");
+    says(&on_clock(&["verify", "--rebuild-ledger"]), 0, &["sound"]);
 }
 
 #[test]

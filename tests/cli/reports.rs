@@ -45,7 +45,18 @@ fn every_report_has_its_keys_and_beside_a_daemon_they_agree() {
     assert_eq!(verify.code, 0, "{}", verify.out);
     assert_eq!(
         keys(&verify.json()),
-        ["audit", "corrupt", "dead_letters", "ledger", "objects", "parked", "quarantined", "rows_in_objects", "sound"]
+        [
+            "audit",
+            "corrupt",
+            "dead_letters",
+            "foreign",
+            "ledger",
+            "objects",
+            "parked",
+            "quarantined",
+            "rows_in_objects",
+            "sound"
+        ]
     );
 
     let watch = desk.run(&["watch", "--json"]);
