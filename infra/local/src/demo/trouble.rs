@@ -76,10 +76,11 @@ impl Trouble {
     /// A line for each trouble that was only counted since this was last asked.
     pub(super) fn counted(&mut self) -> Vec<String> {
         let more = self.counts.iter_mut().filter(|(_, count)| count.untold > 0);
-        more.map(|((stage, cause), count)| {
-            format!("{stage} failed {} times more: {cause}", std::mem::take(&mut count.untold))
-        })
-        .collect()
+        let told = |((stage, cause), count): (&Same, &mut Count)| match std::mem::take(&mut count.untold) {
+            1 => format!("{stage} failed once more: {cause}"),
+            untold => format!("{stage} failed {untold} times more: {cause}"),
+        };
+        more.map(told).collect()
     }
 
     /// How many failures there were.
