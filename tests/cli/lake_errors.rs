@@ -158,9 +158,7 @@ fn a_lake_without_its_watchlist_or_its_statuses_is_not_sound() {
 #[test]
 fn on_a_full_disk_nothing_is_lost_and_it_says_so() {
     let tiny = "mount -t tmpfs -o size=400k tmpfs full";
-    let probe = Command::new("unshare").args(["-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]).status();
-    if !probe.is_ok_and(|status| status.success()) {
-        println!("NOT RUN: a full disk takes `unshare -rm` and a tmpfs, which this machine does not give");
+    if !can_mount() {
         return;
     }
     let desk = Desk::new().with("FINNHUB_TOKEN", KEY).with("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
@@ -186,6 +184,58 @@ fn on_a_full_disk_nothing_is_lost_and_it_says_so() {
     assert!(out.contains("ended 0") && out.contains(", 0 of them corrupt") && out.contains("sound"), "{out}\n{log}");
     assert!(log.contains("space") || log.contains("disk is full"), "{log}");
     assert!(!out.contains("law"), "{out}");
+}
+
+/// Whether a file system of a test's own can be made here; says so where not.
+#[expect(clippy::print_stdout, reason = "what is not run is said")]
+fn can_mount() -> bool {
+    let probe = Command::new("unshare").args(["-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]).status();
+    let can = probe.is_ok_and(|status| status.success());
+    if !can {
+        println!("NOT RUN: a full disk takes `unshare -rm` and a tmpfs, which this machine does not give");
+    }
+    can
+}
+
+#[test]
+fn a_demo_on_a_full_disk_is_given_up_with_its_cause_and_repeats_it_a_few_times() {
+    if !can_mount() {
+        return;
+    }
+    let desk = Desk::new().with("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    fs::create_dir(desk.path().join("full")).expect("folder");
+    let binary = env!("CARGO_BIN_EXE_mendlake");
+    let script = format!("mount -t tmpfs -o size=700k tmpfs full && {binary} demo --out full/lake");
+    let mut unshare = Command::new("unshare");
+    unshare
+        .args(["-rm", "sh", "-c", &script])
+        .current_dir(desk.path())
+        .env_clear()
+        .envs(desk.variables.iter().cloned());
+    let output = unshare.output().expect("unshare starts");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{out}{err}");
+    for says in ["full/lake", "--out", "failed for an hour", "full"] {
+        assert!(err.contains(says), "{says}: {err}");
+    }
+    let told = out.matches("is tried again").count();
+    assert!((1..=15).contains(&told) && out.contains("times more: "), "{told}: {out}");
+    assert!(!out.contains("scheduler dark"), "nobody is blamed: {out}");
+}
+
+#[test]
+fn a_demo_without_a_folder_of_its_own_says_where_its_lake_is_and_leaves_nothing_where_it_is_refused() {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let entries = || fs::read_dir(temporary.path()).expect("read").count();
+    let desk = Desk::new().with("TMPDIR", &temporary.path().to_string_lossy());
+    says(&desk.run(&["demo", "--symbols", "NOPE"]), 2, &["`NOPE`"]);
+    assert_eq!(entries(), 0);
+    let played = desk.run(&["demo", "--session", "2026-11-27"]);
+    let lake = temporary.path().join("mendlake-demo-").to_string_lossy().into_owned();
+    says(&played, 0, &["as sampled:", "as healed:", "3 minutes a column, what most of its minutes are", &lake]);
+    assert_eq!(entries(), 1);
+    let played = desk.run(&["demo", "--session", "2026-11-27", "--json"]);
+    assert_eq!((played.code, &played.json()["open_gaps"], entries()), (0, &0.into(), 2), "{}", played.err);
 }
 
 /// Moves a file away, as a person would.
