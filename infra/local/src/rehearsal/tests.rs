@@ -53,8 +53,8 @@ fn a_key_refused_by_mistake_is_tried_again_within_the_hour_and_the_day_ends_whol
     let session = played.sessions[0];
     let rows = played.engine.place().lake().rows(&watched, session.open, session.close);
     let rows = rows.now_or_never().expect("every adapter works inline").expect("rows");
-    let live_again = rows.iter().filter(|stored| {
-        stored.row.basis == Basis::Quote && stored.row.minute.start() > refused_from.plus_s(65 * 60)
-    });
+    let live_again = rows
+        .iter()
+        .filter(|stored| stored.row.basis == Basis::Quote && stored.row.minute.start() > refused_from.plus_s(65 * 60));
     assert_eq!(live_again.count(), 2 * 234, "sampled to the close");
 }
