@@ -121,11 +121,11 @@ fn a_file_that_is_no_object_is_found_and_every_other_date_is_audited() {
     fs::remove_file(other.join("copy.parquet")).expect("remove");
     says(&on_clock(&["verify"]), 0, &["sound"]);
     let renamed = object.with_file_name("part-0.parquet");
-    fs::rename(&object, &renamed).expect("rename");
+    move_away(&object, &renamed);
     let says_so =
         ["dt=2026-11-27/part-0.parquet: no object has such a name, move it away", "cannot be audited", "not sound"];
     says(&on_clock(&["verify"]), 3, &says_so);
-    fs::rename(&renamed, &object).expect("rename");
+    move_away(&renamed, &object);
     says(&on_clock(&["verify"]), 0, &["sound"]);
 }
 
@@ -134,17 +134,18 @@ fn a_lake_without_its_watchlist_or_its_statuses_is_not_sound() {
     let (desk, vendors) = collected();
     let on_clock = |words: &[&str]| desk.run(&vendors.on_clock(words));
     says(&on_clock(&["verify"]), 0, &["sound"]);
-    let (list, aside) = (desk.lake().join("control/watchlist"), desk.path().join("watchlist"));
-    fs::rename(&list, &aside).expect("rename");
+    let (list, aside) = (desk.lake().join("control/watchlist"), desk.path().join("kept.json"));
+    let first = "00000001.json";
+    move_away(&list.join(first), &aside);
     let lost = ["of `IBM`", "of `SPY`", "no entry of the watchlist names", "restore `control/watchlist`", "not sound"];
     says(&on_clock(&["verify"]), 3, &lost);
-    fs::create_dir(&list).expect("folder");
+    fs::remove_dir(&list).expect("it had one entry");
     says(&on_clock(&["verify"]), 3, &lost);
     let added = on_clock(&["watch", "add", "SPY", "IBM"]);
     assert_eq!(added.code, 0, "{}", added.err);
     says(&on_clock(&["verify"]), 3, &["expected minutes, the watchlist and the overlay 0", "not sound"]);
-    fs::remove_dir_all(&list).expect("remove");
-    fs::rename(&aside, &list).expect("rename");
+    fs::remove_file(list.join(first)).expect("remove");
+    move_away(&aside, &list.join(first));
     fs::remove_dir_all(desk.lake().join("sessions")).expect("remove");
     let untold = ["2026-11-27 is over and has no status of `IBM` `SPY`", "`mendlake reconcile --window morning`"];
     says(&on_clock(&["verify"]), 3, &untold);
