@@ -18,6 +18,7 @@ mod control;
 mod crash;
 mod files;
 mod folder;
+mod listing;
 mod place;
 mod quotes;
 mod sessions;
@@ -35,7 +36,7 @@ use mendlake_ports::{Kind, PortError, Result};
 use crate::stored::marker::{self, Marker};
 pub use files::Survives;
 use files::{Files, RealFiles, failed};
-pub use quotes::StoredObject;
+pub use listing::{Listing, StoredObject};
 
 /// Where files are written before they are published.
 const STAGING: &str = "staging";
