@@ -1,6 +1,7 @@
 //! AWS behind the ports. Every adapter takes a client of its service, made from one [`Aws`].
 
 mod error;
+pub mod ledger;
 
 use std::time::Duration;
 
