@@ -1,6 +1,12 @@
 //! AWS behind the ports. Every adapter takes a client of its service, made from one [`Aws`].
 
+#[cfg(test)]
+pub(crate) mod canned;
 mod error;
+mod pace;
+pub mod queue;
+pub mod secrets;
+pub mod stream;
 
 use std::time::Duration;
 
