@@ -202,7 +202,9 @@ mod tests {
         }
         (0..4).for_each(|_| pace.throttled(at(0)));
         assert_eq!(pace.parts, 1);
-        for (ms, parts) in [(9_999, 1), (10_000, 2), (35_000, 4), (40_000, 5), (149_999, 15), (150_000, 16), (900_000, 16)] {
+        for (ms, parts) in
+            [(9_999, 1), (10_000, 2), (35_000, 4), (40_000, 5), (149_999, 15), (150_000, 16), (900_000, 16)]
+        {
             pace.rise(at(ms));
             assert_eq!(pace.parts, parts, "{ms} ms later");
         }

@@ -78,14 +78,15 @@ impl<C: Clock> KinesisStream<C> {
             self.clock.sleep_until(at).await;
         }
         let entries = records.iter().map(|record| entry(record)).collect();
-        let outcomes = match self.client.put_records().stream_arn(self.arn.as_str()).set_records(Some(entries)).send().await {
-            Ok(output) => outcomes(records.len(), &output).into_iter().map(|outcome| (outcome, true)).collect(),
-            Err(error) => {
-                let error = self.refused(records.len(), error);
-                let each = || Err(PortError::new(error.kind, error.chain()));
-                records.iter().map(|_| (each(), false)).collect::<Vec<_>>()
-            }
-        };
+        let outcomes =
+            match self.client.put_records().stream_arn(self.arn.as_str()).set_records(Some(entries)).send().await {
+                Ok(output) => outcomes(records.len(), &output).into_iter().map(|outcome| (outcome, true)).collect(),
+                Err(error) => {
+                    let error = self.refused(records.len(), error);
+                    let each = || Err(PortError::new(error.kind, error.chain()));
+                    records.iter().map(|_| (each(), false)).collect::<Vec<_>>()
+                }
+            };
         let throttled = |outcome: &Result<()>| outcome.as_ref().is_err_and(|error| error.kind == Kind::Throttled);
         if let Some(pace) = &self.pace
             && outcomes.iter().any(|(outcome, _)| throttled(outcome))

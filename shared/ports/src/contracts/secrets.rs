@@ -25,10 +25,7 @@ pub async fn all(secrets: &impl Secrets, store: &impl Keep) {
 }
 
 /// A key is read as it is kept, with a version that stays with it and does not tell it.
-pub async fn a_key_is_read_as_it_is_kept_without_the_white_space_around_it(
-    secrets: &impl Secrets,
-    store: &impl Keep,
-) {
+pub async fn a_key_is_read_as_it_is_kept_without_the_white_space_around_it(secrets: &impl Secrets, store: &impl Keep) {
     store.keep("plain", " c0ffee-sesame\n").await;
     let first = secrets.secret("plain", false).await.expect("a key");
     let again = secrets.secret("plain", true).await.expect("a key");

@@ -17,7 +17,8 @@ fn message(body: &str, clock: &WaitedClock, delay_ms: i64) -> Message {
 /// An answer that names the entries sent as taken or refused, by their ids.
 fn told(taken: &[usize], refused: &[(usize, &str, bool)]) -> Answer {
     let id = |id: &usize| json!({ "Id": id.to_string(), "MessageId": "m", "MD5OfMessageBody": "5" });
-    let no = |(id, code, fault): &(usize, &str, bool)| json!({ "Id": id.to_string(), "Code": code, "SenderFault": fault });
+    let no =
+        |(id, code, fault): &(usize, &str, bool)| json!({ "Id": id.to_string(), "Code": code, "SenderFault": fault });
     let successful: Vec<Value> = taken.iter().map(id).collect();
     let failed: Vec<Value> = refused.iter().map(no).collect();
     Answer::Said(200, json!({ "Successful": successful, "Failed": failed }))
@@ -36,12 +37,15 @@ fn bodies(canned: &Canned) -> Vec<Vec<String>> {
 
 #[tokio::test]
 async fn a_half_failed_answer_is_told_in_the_order_of_the_messages() {
-    let (clock, refused) = (WaitedClock::new(), [
-        (3, "ThrottlingException", true),
-        (0, "InvalidMessageContents", true),
-        (4, "InternalError", false),
-        (1, "KMS.AccessDeniedException", true),
-    ]);
+    let (clock, refused) = (
+        WaitedClock::new(),
+        [
+            (3, "ThrottlingException", true),
+            (0, "InvalidMessageContents", true),
+            (4, "InternalError", false),
+            (1, "KMS.AccessDeniedException", true),
+        ],
+    );
     let canned = Canned::new([told(&[5, 2], &refused)]);
     let messages: Vec<_> = ["a", "b", "c", "d", "e", "f", "g"].map(|body| message(body, &clock, 0)).into();
     let outcomes = queue(&canned, &clock).send(&messages).await.expect("send");

@@ -66,8 +66,10 @@ async fn those_who_ask_at_once_share_one_read_fresh_or_not() {
 #[tokio::test]
 async fn while_the_store_does_not_answer_a_key_is_used_for_an_hour_and_the_store_asked_now_and_then() {
     let clock = WaitedClock::new();
-    let failures = [Answer::refusal(500, "InternalServiceError"), Answer::Lost, Answer::refusal(400, "ThrottlingException")];
-    let canned = Canned::new([vec![value("a", "v1")], failures.to_vec(), vec![Answer::Lost, value("b", "v2")]].concat());
+    let failures =
+        [Answer::refusal(500, "InternalServiceError"), Answer::Lost, Answer::refusal(400, "ThrottlingException")];
+    let canned =
+        Canned::new([vec![value("a", "v1")], failures.to_vec(), vec![Answer::Lost, value("b", "v2")]].concat());
     let secrets = secrets(&canned, &clock);
     assert_eq!(told(&secrets, false).await, key("a", "v1"));
     clock.advance_ms(LIFE_MS);

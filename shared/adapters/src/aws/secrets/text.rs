@@ -6,8 +6,7 @@ use serde::Deserialize;
 use crate::http::object::Object;
 
 /// Named in every refusal, which never quotes the text.
-const FORMS: &str =
-    "it is neither the key alone nor JSON with one text of `token` or `api_key`, or with both `key_id` and `secret_key`";
+const FORMS: &str = "it is neither the key alone nor JSON with one text of `token` or `api_key`, or with both `key_id` and `secret_key`";
 
 #[derive(Deserialize)]
 struct Fields {
