@@ -1,6 +1,10 @@
 //! The contract suites of AWS's adapters against the stand-ins. Without them, every suite prints `NOT RUN`.
 
 mod ledger;
+mod machine;
+mod queue;
+mod secrets;
+mod stream;
 
 use std::process::ExitCode;
 
@@ -17,6 +21,41 @@ const SUITES: &[Suite] = &[
     ("the ledger does once what it was told once though an answer was lost", ledger::lost_answers),
     ("the ledger of another stack is refused by name", ledger::another_table),
     ("the ledger's requests follow minutes and failures, not symbols", ledger::requests),
+    (
+        "queue::the_queue_on_sqs_keeps_its_contract_as_far_as_seconds_show",
+        queue::the_queue_on_sqs_keeps_its_contract_as_far_as_seconds_show,
+    ),
+    (
+        "queue::more_messages_than_a_call_takes_are_all_sent_once",
+        queue::more_messages_than_a_call_takes_are_all_sent_once,
+    ),
+    (
+        "queue::the_depth_tells_the_waiting_the_received_the_delayed_and_the_dead",
+        queue::the_depth_tells_the_waiting_the_received_the_delayed_and_the_dead,
+    ),
+    ("queue::the_queue_of_another_account_is_denied_by_name", queue::the_queue_of_another_account_is_denied_by_name),
+    (
+        "stream::the_stream_on_kinesis_keeps_its_contract_as_far_as_seconds_show",
+        stream::the_stream_on_kinesis_keeps_its_contract_as_far_as_seconds_show,
+    ),
+    (
+        "stream::more_records_and_bytes_than_a_call_takes_are_all_put_once",
+        stream::more_records_and_bytes_than_a_call_takes_are_all_put_once,
+    ),
+    ("stream::a_paced_stream_takes_the_time_its_share_takes", stream::a_paced_stream_takes_the_time_its_share_takes),
+    (
+        "stream::the_stream_of_another_account_is_denied_by_name",
+        stream::the_stream_of_another_account_is_denied_by_name,
+    ),
+    ("secrets::secrets_manager_keeps_the_contract_of_secrets", secrets::secrets_manager_keeps_the_contract_of_secrets),
+    (
+        "secrets::a_json_secret_is_read_and_a_deleted_one_is_denied_with_what_to_do",
+        secrets::a_json_secret_is_read_and_a_deleted_one_is_denied_with_what_to_do,
+    ),
+    (
+        "secrets::the_version_is_the_stores_own_and_a_rotation_is_seen_by_asking_fresh",
+        secrets::the_version_is_the_stores_own_and_a_rotation_is_seen_by_asking_fresh,
+    ),
 ];
 
 #[expect(clippy::print_stdout, reason = "a test's report is for whoever runs it")]
@@ -43,6 +82,8 @@ fn main() -> ExitCode {
         }
     }
     let verdict = if failed == 0 { "ok" } else { "FAILED" };
-    println!("\ntest result: {verdict}. {passed} passed; {failed} failed; {not_run} ignored; 0 measured; 0 filtered out");
+    println!(
+        "\ntest result: {verdict}. {passed} passed; {failed} failed; {not_run} ignored; 0 measured; 0 filtered out"
+    );
     ExitCode::from(u8::from(failed > 0))
 }

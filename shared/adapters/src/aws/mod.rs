@@ -1,7 +1,13 @@
 //! AWS behind the ports. Every adapter takes a client of its service, made from one [`Aws`].
 
+#[cfg(test)]
+pub(crate) mod canned;
 mod error;
 pub mod ledger;
+mod pace;
+pub mod queue;
+pub mod secrets;
+pub mod stream;
 
 use std::time::Duration;
 
