@@ -1,116 +1,122 @@
-//! Answers that no stand-in gives, in place of a service: an SDK's client is asked for real, up to its HTTP connector.
+//! HTTP answered from a list: what no stand-in ever says.
 
-use std::fmt;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
+use mendlake_domain::minute::Timestamp;
+use mendlake_ports::clock::Clock;
+use serde_json::Value;
 
-/// What was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
-    /// `GET`, `PUT`, …
-    pub(super) method: String,
-    /// From the host's name on, with the query.
-    pub(super) path: String,
-    /// The headers by name.
-    pub(super) headers: Vec<(String, String)>,
-    /// The body.
-    pub(super) body: Vec<u8>,
-}
+use crate::memory::locked;
 
-impl Asked {
-    /// A header's value.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-}
-
-/// What is answered.
+/// What comes back for a request.
 #[derive(Clone, Debug)]
-pub(super) enum Answer {
-    /// Status, headers, body.
-    Whole(u16, Vec<(&'static str, String)>, Vec<u8>),
-    /// The connection breaks: nothing is known of what was done.
+pub(crate) enum Answer {
+    /// A status and a JSON body.
+    Said(u16, Value),
+    /// Nothing: the request may have taken effect.
     Lost,
 }
 
 impl Answer {
-    /// A status with a body.
-    pub(super) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self::Whole(status, vec![], body.into())
-    }
-
-    /// A refusal as S3 writes it.
-    pub(super) fn s3(status: u16, code: &str) -> Self {
-        Self::new(status, format!("<Error><Code>{code}</Code><Message>canned</Message></Error>"))
+    /// A refusal with this code, as services that speak JSON word it.
+    pub(crate) fn refusal(status: u16, code: &str) -> Self {
+        Self::Said(status, serde_json::json!({ "__type": code, "message": "in a test" }))
     }
 }
 
-/// Everything that was asked, in its order.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Log(Arc<Mutex<Vec<Asked>>>);
+/// Answers requests in order and keeps their bodies. Clones share both.
+#[derive(Clone, Debug)]
+pub(crate) struct Canned {
+    answers: Arc<Mutex<VecDeque<Answer>>>,
+    asked: Arc<Mutex<Vec<Value>>>,
+}
 
-impl Log {
-    /// What was asked until now.
-    pub(super) fn asked(&self) -> Vec<Asked> {
-        self.0.lock().expect("no test panicked with it").clone()
+impl Canned {
+    pub(crate) fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), asked: Arc::default() }
+    }
+
+    /// What a client is made from that is answered from here, and tries nothing twice by itself.
+    pub(crate) fn config(&self) -> SdkConfig {
+        self.config_trying(RetryConfig::disabled())
+    }
+
+    /// The same, with tries.
+    pub(crate) fn config_trying(&self, tries: RetryConfig) -> SdkConfig {
+        let credentials = Credentials::new("id", "secret", None, None, "tests");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .retry_config(tries)
+            .http_client(self.clone())
+            .build()
+    }
+
+    /// The bodies of the requests so far.
+    pub(crate) fn asked(&self) -> Vec<Value> {
+        locked(&self.asked).clone()
+    }
+
+    /// Answers that nobody has asked for yet.
+    pub(crate) fn left(&self) -> usize {
+        locked(&self.answers).len()
     }
 }
 
-/// What clients are made from whose every call this function answers. Nothing is tried twice, except with `tries`.
-pub(super) fn config(tries: u32, answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (SdkConfig, Log) {
-    let log = Log::default();
-    let connector = SharedHttpConnector::new(Canned { answer: Arc::new(answer), log: log.clone() });
-    let credentials = Credentials::new("nobody", "nothing", None, None, "canned");
-    let retry = RetryConfig::standard().with_max_attempts(tries).with_initial_backoff(std::time::Duration::ZERO);
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(http_client_fn(move |_, _| connector.clone()))
-        .retry_config(retry)
-        .build();
-    (config, log)
-}
-
-struct Canned<F> {
-    answer: Arc<F>,
-    log: Log,
-}
-
-impl<F> fmt::Debug for Canned<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Canned")
-    }
-}
-
-impl<F: Fn(&Asked) -> Answer + Send + Sync> HttpConnector for Canned<F> {
+impl HttpConnector for Canned {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let uri = request.uri().to_owned();
-        let asked = Asked {
-            method: request.method().to_owned(),
-            path: uri.split_once("://").map_or(uri.clone(), |(_, rest)| rest.to_owned()),
-            headers: request.headers().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            body: request.body().bytes().unwrap_or_default().to_vec(),
-        };
-        let answer = (self.answer)(&asked);
-        self.log.0.lock().expect("no test panicked with it").push(asked);
-        HttpConnectorFuture::ready(match answer {
-            Answer::Whole(status, headers, body) => {
+        let body = request.body().bytes().expect("a request's body is in memory");
+        locked(&self.asked).push(serde_json::from_slice(body).expect("a request is JSON"));
+        HttpConnectorFuture::ready(match locked(&self.answers).pop_front().expect("the list has an answer left") {
+            Answer::Said(status, body) => {
                 let status = status.try_into().expect("a status");
-                let mut response = HttpResponse::new(status, SdkBody::from(body));
-                for (name, value) in headers {
-                    response.headers_mut().insert(name, value);
-                }
-                Ok(response)
+                Ok(HttpResponse::new(status, SdkBody::from(body.to_string())))
             }
-            Answer::Lost => Err(ConnectorError::io("the connection was reset".into())),
+            Answer::Lost => Err(ConnectorError::timeout("no answer came".into())),
         })
+    }
+}
+
+impl HttpClient for Canned {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+/// A clock that is at once where somebody waits for it to be. Clones are the same clock.
+#[derive(Clone, Debug)]
+pub(crate) struct WaitedClock(Arc<Mutex<Timestamp>>);
+
+impl WaitedClock {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Timestamp::from_epoch_s(1_800_000_000))))
+    }
+
+    pub(crate) fn advance_ms(&self, ms: i64) {
+        let mut now = locked(&self.0);
+        *now = now.plus_ms(ms);
+    }
+}
+
+impl Clock for WaitedClock {
+    fn now(&self) -> Timestamp {
+        *locked(&self.0)
+    }
+
+    async fn sleep_until(&self, at: Timestamp) {
+        let mut now = locked(&self.0);
+        *now = (*now).max(at);
     }
 }

@@ -2,10 +2,17 @@
 
 pub mod athena;
 #[cfg(test)]
-mod canned;
+pub(crate) mod canned;
 mod error;
 pub mod lake;
+pub mod ledger;
+mod pace;
+pub mod queue;
 pub mod records;
+#[cfg(test)]
+mod scripted;
+pub mod secrets;
+pub mod stream;
 
 use std::time::Duration;
 

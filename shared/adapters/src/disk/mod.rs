@@ -18,6 +18,7 @@ mod control;
 mod crash;
 mod files;
 mod folder;
+mod listing;
 mod place;
 mod quotes;
 mod sessions;
@@ -33,7 +34,7 @@ use mendlake_domain::minute::Timestamp;
 use mendlake_ports::{Kind, PortError, Result};
 
 use crate::stored::index::{Index, lock};
-pub use crate::stored::listing::StoredObject;
+pub use crate::stored::listing::{Listing, StoredObject};
 use crate::stored::marker::{self, Marker};
 use crate::stored::statuses;
 pub use files::Survives;

@@ -12,15 +12,14 @@ use mendlake_domain::coverage::Coverage;
 use mendlake_domain::minute::Minute;
 use mendlake_domain::quote::StoredRow;
 use mendlake_domain::symbol::Symbol;
+use mendlake_ports::Result;
 use mendlake_ports::lake::{Lake, NewObject, Published};
-use mendlake_ports::{Kind, PortError, Result};
 
 use super::files::{Files, failed};
 use super::place::Placed;
 use super::{DiskLake, StoredObject, folder};
 use crate::parquet::footer::{self, Footer, Tail};
 use crate::parquet::quotes::{TABLE, from_bytes, to_bytes, verify};
-use crate::stored::name::{EXTENSION, ObjectName};
 use crate::stored::quotes::{prepare, sort};
 
 impl Lake for DiskLake {
@@ -54,15 +53,6 @@ impl Lake for DiskLake {
 }
 
 impl DiskLake {
-    /// Every object of the table `quotes`, by date and name. `Corrupt` where another file would be read as one.
-    pub fn objects(&self) -> Result<Vec<StoredObject>> {
-        let mut objects = Vec::new();
-        for dt in folder::dates(&self.table())? {
-            objects.extend(self.object_names(dt)?.into_iter().map(|name| StoredObject { dt, name }));
-        }
-        Ok(objects)
-    }
-
     /// Reads an object's columns and checks that its footer, its name and its folder agree with them; gives its footer.
     /// `Corrupt` where they do not.
     pub fn verify_object(&self, object: &StoredObject) -> Result<Footer> {
@@ -85,21 +75,6 @@ impl DiskLake {
             self.index.note(dt, name, &footer.coverage);
         }
         Ok(())
-    }
-
-    /// The names of the objects of a date. Files that no reader takes for an object are ignored.
-    fn object_names(&self, dt: NaiveDate) -> Result<BTreeSet<String>> {
-        let folder = self.table().join(folder::of_date(dt));
-        let mut names = folder::names(&folder)?;
-        names.retain(|name| name.ends_with(EXTENSION));
-        match names.iter().find(|name| name.parse::<ObjectName>().is_err()) {
-            None => Ok(names),
-            Some(foreign) => {
-                let what =
-                    format!("read `{foreign}` in `{}`: no object has such a name, move it away", folder.display());
-                Err(PortError::new(Kind::Corrupt, what))
-            }
-        }
     }
 
     /// The dates with a folder and a minute in `[from, to)`.
@@ -131,7 +106,7 @@ impl DiskLake {
         self.table().join(folder::of_date(dt)).join(name)
     }
 
-    fn table(&self) -> PathBuf {
+    pub(super) fn table(&self) -> PathBuf {
         self.root.join(TABLE)
     }
 }
@@ -161,9 +136,10 @@ impl Tail for FileTail<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
 
+    use mendlake_ports::Kind;
     use mendlake_ports::contracts::lake::an_unreadable_object_is_named;
 
     use super::super::tests::lake;
@@ -178,7 +154,7 @@ mod tests {
         (lake.path_of(dt, &object.name), object.name)
     }
 
-    async fn coverage_of_all(lake: &DiskLake) -> Result<Coverage> {
+    pub(in super::super) async fn coverage_of_all(lake: &DiskLake) -> Result<Coverage> {
         lake.coverage(row("A", -3000).row.minute, row("A", 3000).row.minute).await
     }
 
@@ -260,20 +236,5 @@ mod tests {
         assert!(lake.verify_object(&moved).is_err_and(|error| error.kind == Kind::Corrupt));
         assert!(lake.verify_object(&other).is_err_and(|error| error.kind == Kind::Corrupt));
         assert!(lake.verify_object(&renamed).is_ok(), "the rows do not say which batch they came in");
-    }
-
-    #[tokio::test]
-    async fn a_foreign_parquet_file_is_corrupt_and_other_files_are_ignored() {
-        let (_folder, lake) = lake();
-        lake.publish(&object(vec![row("A", 0)])).await.expect("published");
-        let folder = lake.root().join("quotes/dt=2026-11-20");
-        fs::write(folder.join(".DS_Store"), b"x").expect("written");
-        fs::write(lake.root().join("quotes/README"), b"x").expect("written");
-        fs::create_dir(lake.root().join("quotes/dt=yesterday")).expect("made");
-        assert_eq!(coverage_of_all(&lake).await.expect("coverage").0.len(), 1);
-        fs::write(folder.join("part-0.parquet"), b"x").expect("written");
-        let error = coverage_of_all(&lake).await.expect_err("foreign");
-        assert_eq!(error.kind, Kind::Corrupt);
-        assert!(error.chain().contains("`part-0.parquet`") && error.chain().contains("move it away"), "{error}");
     }
 }

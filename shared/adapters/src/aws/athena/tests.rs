@@ -5,34 +5,17 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::aws::canned::{self, Answer, Asked};
-
-/// A clock whose sleepers never wait.
-struct Hasty(Mutex<Timestamp>);
-
-impl Clock for Hasty {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().expect("one thread")
-    }
-
-    async fn sleep_until(&self, at: Timestamp) {
-        let mut now = self.0.lock().expect("one thread");
-        *now = at.max(*now);
-    }
-}
-
-fn clock() -> Hasty {
-    Hasty(Mutex::new("2026-11-20T21:00:00Z".parse().expect("an instant")))
-}
+use crate::aws::canned::WaitedClock;
+use crate::aws::scripted::{self, Answer, Asked};
 
 fn minute(text: &str) -> Minute {
     text.parse().expect("a minute")
 }
 
 /// Answers each call by the operation's name and how often it was called before.
-fn athena(answer: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> (AthenaCoverage, canned::Log) {
+fn athena(answer: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> (AthenaCoverage, scripted::Log) {
     let calls = Mutex::new(std::collections::BTreeMap::<String, usize>::new());
-    let (config, log) = canned::config(1, move |asked: &Asked| {
+    let (config, log) = scripted::config(1, move |asked: &Asked| {
         let operation = operation(asked);
         let mut calls = calls.lock().expect("no test panicked with it");
         let before = calls.entry(operation.clone()).or_default();
@@ -47,7 +30,7 @@ fn operation(asked: &Asked) -> String {
     asked.header("x-amz-target").and_then(|target| target.split('.').next_back()).expect("an operation").to_owned()
 }
 
-fn operations(log: &canned::Log) -> Vec<String> {
+fn operations(log: &scripted::Log) -> Vec<String> {
     log.asked().iter().map(operation).collect()
 }
 
@@ -73,7 +56,7 @@ const NAMES: [&str; 8] = ["symbol", "hour", "quote", "close", "open", "previous_
 const THROTTLED: &str = r#"{"__type":"TooManyRequestsException","Message":"slow down"}"#;
 
 async fn ask(athena: &AthenaCoverage) -> Result<Scanned> {
-    athena.coverage(&clock(), minute("2026-11-20T14:30:00Z"), minute("2026-11-20T21:00:00Z")).await
+    athena.coverage(&WaitedClock::new(), minute("2026-11-20T14:30:00Z"), minute("2026-11-20T21:00:00Z")).await
 }
 
 #[tokio::test]
@@ -154,7 +137,7 @@ async fn a_query_that_never_ends_is_stopped_and_says_what_to_do() {
         "StopQueryExecution" => body(json!({})),
         _ => state("RUNNING"),
     });
-    let clock = clock();
+    let clock = WaitedClock::new();
     let began = clock.now();
     let [from, to] = ["2026-11-20T14:30:00Z", "2026-11-20T21:00:00Z"].map(minute);
     let error = athena.coverage(&clock, from, to).await.expect_err("never");
@@ -170,14 +153,14 @@ async fn a_range_outside_the_tables_projection_is_refused_and_asks_nothing() {
     let (athena, log) = athena(|operation, _| panic!("asked for {operation}"));
     for (from, to) in [
         ("1999-12-31T23:59:00Z", "2026-11-20T21:00:00Z"),
-        ("2026-11-20T00:00:00Z", "2026-11-22T00:01:00Z"),
+        ("2026-11-20T00:00:00Z", "2027-01-17T00:01:00Z"),
         ("1999-01-01T00:00:00Z", "1999-01-02T00:00:00Z"),
     ] {
-        let error = athena.coverage(&clock(), minute(from), minute(to)).await.expect_err(from);
+        let error = athena.coverage(&WaitedClock::new(), minute(from), minute(to)).await.expect_err(from);
         assert_eq!(error.kind, Kind::Rejected);
-        assert!(error.chain().contains("2000-01-01 to 2026-11-21 only"), "{}", error.chain());
+        assert!(error.chain().contains("2000-01-01 to 2027-01-16 only"), "{}", error.chain());
     }
     let [from, to] = ["2026-11-20T21:00:00Z", "2026-11-20T14:30:00Z"].map(minute);
-    assert_eq!(athena.coverage(&clock(), from, to).await.expect("an empty range"), Scanned::default());
+    assert_eq!(athena.coverage(&WaitedClock::new(), from, to).await.expect("an empty range"), Scanned::default());
     assert_eq!(log.asked(), []);
 }

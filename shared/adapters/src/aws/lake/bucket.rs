@@ -192,10 +192,10 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::aws::canned::{self, Answer, Asked};
+    use crate::aws::scripted::{self, Answer, Asked};
 
-    fn bucket(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (Bucket, canned::Log) {
-        let (config, log) = canned::config(1, answer);
+    fn bucket(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (Bucket, scripted::Log) {
+        let (config, log) = scripted::config(1, answer);
         (Bucket::new(Client::new(&config), "lake", "/one/"), log)
     }
 
@@ -234,11 +234,11 @@ mod tests {
     #[tokio::test]
     async fn a_lost_answer_is_tried_again_by_the_sdk_alone_where_it_may() {
         let answers = || in_turn(vec![Answer::Lost, Answer::s3(412, "PreconditionFailed")]);
-        let (config, log) = canned::config(3, answers());
+        let (config, log) = scripted::config(3, answers());
         let bucket = Bucket::new(Client::new(&config), "lake", "");
         assert_eq!(bucket.create("k", vec![], Tries::Sdk).await.expect("there"), Created::Existed);
         assert_eq!(log.asked().len(), 2);
-        let (config, log) = canned::config(3, answers());
+        let (config, log) = scripted::config(3, answers());
         let bucket = Bucket::new(Client::new(&config), "lake", "");
         let error = bucket.create("k", vec![], Tries::One).await.expect_err("nothing is known");
         assert_eq!((error.kind, log.asked().len()), (Kind::Unavailable, 1), "{}", error.chain());

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_s3::Client;
 
-use crate::aws::canned::{self, Answer, Asked};
+use crate::aws::scripted::{self, Answer, Asked};
 
 /// Keys of a page: few, so that every listing has several.
 const PAGE: usize = 3;
@@ -21,9 +21,9 @@ pub(super) struct Fake {
 
 impl Fake {
     /// A client of it, and what it is asked.
-    pub(super) fn client(&self) -> (Client, canned::Log) {
+    pub(super) fn client(&self) -> (Client, scripted::Log) {
         let this = self.clone();
-        let (config, log) = canned::config(1, move |asked| this.answer(asked));
+        let (config, log) = scripted::config(1, move |asked| this.answer(asked));
         (Client::new(&config), log)
     }
 
