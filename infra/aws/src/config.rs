@@ -3,6 +3,7 @@
 //! The only reader of the environment beside AWS's own SDK. The template sets every variable; a person who sets one by
 //! hand is told its name and what is wanted.
 
+use mendlake_adapters::aws::stream::{NotAStream, StreamArn};
 use mendlake_adapters::{alpaca, finnhub};
 use mendlake_domain::settings::{Settings, SettingsError};
 
@@ -49,8 +50,8 @@ pub struct Config {
     pub bucket: String,
     /// The ledger's table.
     pub table: String,
-    /// The stream's name.
-    pub stream: String,
+    /// The stream.
+    pub stream: StreamArn,
     /// The stream's shards; replay writes at most half of what they take.
     pub shards: u32,
     /// The live queue's URL.
@@ -104,7 +105,7 @@ impl Config {
             stack: variables.wanted("MENDLAKE_STACK")?,
             bucket: variables.wanted("MENDLAKE_BUCKET")?,
             table: variables.wanted("MENDLAKE_TABLE")?,
-            stream: variables.wanted("MENDLAKE_STREAM")?,
+            stream: variables.stream("MENDLAKE_STREAM_ARN")?,
             shards: variables.number("MENDLAKE_SHARDS", 1, 1..=10_000)?,
             live_queue_url: variables.wanted("MENDLAKE_LIVE_QUEUE_URL")?,
             replay_queue_url: variables.wanted("MENDLAKE_REPLAY_QUEUE_URL")?,
@@ -146,6 +147,11 @@ impl<F: Fn(&'static str) -> Option<String>> Variables<F> {
 
     fn wanted(&self, name: &'static str) -> Result<String, ConfigError> {
         self.0(name).ok_or(ConfigError::Missing(name))
+    }
+
+    fn stream(&self, name: &'static str) -> Result<StreamArn, ConfigError> {
+        let value = self.wanted(name)?;
+        value.parse().map_err(|error: NotAStream| ConfigError::Value { name, value, wanted: error.to_string() })
     }
 
     fn parsed<T: std::str::FromStr<Err: ToString>>(&self, name: &'static str, default: T) -> Result<T, ConfigError> {
@@ -198,11 +204,12 @@ mod tests {
             "MENDLAKE_STACK",
             "MENDLAKE_BUCKET",
             "MENDLAKE_TABLE",
-            "MENDLAKE_STREAM",
             "MENDLAKE_LIVE_QUEUE_URL",
             "MENDLAKE_REPLAY_QUEUE_URL",
         ];
-        names.map(|name| (name, name.to_lowercase())).into()
+        let mut least: BTreeMap<_, _> = names.map(|name| (name, name.to_lowercase())).into();
+        least.insert("MENDLAKE_STREAM_ARN", "arn:aws:kinesis:us-east-1:123456789012:stream/quotes".into());
+        least
     }
 
     fn read(variables: &BTreeMap<&'static str, String>) -> Result<Config, ConfigError> {

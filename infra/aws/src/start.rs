@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::clock::MachineClock;
 use crate::config::Config;
 use crate::metrics::{self, Metric};
-use crate::place::AwsPlace;
+use crate::place::{AwsPlace, Writes};
 
 /// The place of real use.
 pub type RealPlace = AwsPlace<MachineClock, ReqwestTransport>;
@@ -30,23 +30,26 @@ pub struct Function {
 }
 
 /// Builds a function, and ends the process with a line that says why where it cannot be built: no event is taken then.
-pub async fn function() -> std::result::Result<Function, lambda_runtime::Error> {
+pub async fn function(writes: Writes) -> std::result::Result<Function, lambda_runtime::Error> {
     logs();
-    let built = build().await;
+    let built = build(writes).await;
     built.map_err(|error| {
         tracing::error!(runbook = "StageFailing", "the function does not start: {}", error.chain());
         error.chain().into()
     })
 }
 
-async fn build() -> Result<Function> {
+async fn build(writes: Writes) -> Result<Function> {
     let refused = |error| PortError::caused(Kind::Rejected, "read the environment", error);
     let config = Config::from_environment().map_err(refused)?;
     let aws = Aws::found().await;
-    let place = AwsPlace::over(&aws, &config, MachineClock, |url| {
+    let mut id = [0; 8];
+    getrandom::fill(&mut id).map_err(|error| PortError::new(Kind::Unavailable, format!("mint an id: {error}")))?;
+    let http = |url: &str| {
         ReqwestTransport::new(url, None)
             .map_err(|error| PortError::caused(Kind::Rejected, "set up HTTP for a vendor", error))
-    })?;
+    };
+    let place = AwsPlace::open(&aws, &config, MachineClock, u64::from_le_bytes(id), writes, http).await?;
     Ok(Function { place, config })
 }
 

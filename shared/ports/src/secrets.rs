@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 
 use crate::error::Result;
 use crate::source::KeyVersion;
@@ -52,4 +53,11 @@ pub struct Secret {
 pub trait Secrets: Send + Sync {
     /// The key with this name.
     fn secret(&self, name: &str, fresh: bool) -> impl Future<Output = Result<Secret>> + Send;
+}
+
+/// Several clients may share one store, and what it has cached.
+impl<S: Secrets> Secrets for Arc<S> {
+    async fn secret(&self, name: &str, fresh: bool) -> Result<Secret> {
+        S::secret(self, name, fresh).await
+    }
 }

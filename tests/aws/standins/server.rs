@@ -114,7 +114,7 @@ impl Server {
 
 /// What clients of an endpoint on loopback are made from. Every failure is seen: nothing is tried twice.
 pub fn at(endpoint: &str, key_id: &str, secret: &str) -> Aws {
-    let credentials = SharedCredentialsProvider::new(Credentials::from_keys(key_id, secret, None));
+    let credentials = SharedCredentialsProvider::new(Credentials::new(key_id, secret, None, None, "nobody's"));
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static(REGION))

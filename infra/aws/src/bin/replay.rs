@@ -1,11 +1,12 @@
 //! The function `replay`.
 
+use mendlake_aws::place::Writes;
 use mendlake_aws::{handlers, metrics, start};
 use serde_json::json;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let function = start::function().await?;
+    let function = start::function(Writes::Replay).await?;
     start::serve(async |payload, deadline| {
         let replayed = handlers::replay::handle(&function.place, function.settings(), deadline, payload).await?;
         let (reports, answer) = match replayed {

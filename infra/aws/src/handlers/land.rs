@@ -1,5 +1,6 @@
 //! `land`: records of one shard; or, invoked by a person, the parked batches.
 
+use mendlake_adapters::aws::records::Records;
 use mendlake_domain::minute::Timestamp;
 use mendlake_ingest::LandReport;
 use mendlake_ingest::land::{land, reland};
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{hand_back_at, read};
-use crate::event::{Failures, Records};
+use crate::event::Failures;
 
 /// What was landed.
 #[derive(Debug)]

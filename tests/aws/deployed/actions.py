@@ -1,0 +1,85 @@
+"""What each function's role allows, beside what the function was seen to do."""
+
+import json
+
+import yaml
+
+
+class Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms: `!GetAtt A.B` as {"GetAtt": "A.B"}."""
+
+
+def _short(loader, suffix, node):
+    if isinstance(node, yaml.ScalarNode):
+        return {suffix: loader.construct_scalar(node)}
+    if isinstance(node, yaml.SequenceNode):
+        return {suffix: loader.construct_sequence(node, deep=True)}
+    return {suffix: loader.construct_mapping(node, deep=True)}
+
+
+Loader.add_multi_constructor("!", _short)
+
+# Calls whose permission has another name than the call.
+PERMISSIONS = {
+    "sqs:SendMessageBatch": "sqs:SendMessage",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:ListObjects": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:DeleteObjects": "s3:DeleteObject",
+}
+
+
+def allowed(template):
+    """The actions of each function's role, by the function's logical name."""
+    roles = {}
+    for name, resource in template["Resources"].items():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        role = template["Resources"][resource["Properties"]["Role"]["GetAtt"].split(".")[0]]
+        actions = set()
+        for policy in role["Properties"]["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                actions |= set(statement["Action"])
+        roles[name] = actions
+    return roles
+
+
+def used(stack, functions):
+    """The actions each function was seen to use, and the calls that were refused."""
+    names = {stack.output(f"{function}Function"): function for function in functions}
+    seen, refused = {function: set() for function in functions}, []
+    trail = stack.client("cloudtrail")
+    token = {}
+    while True:
+        page = trail.lookup_events(MaxResults=50, **token)
+        for event in page["Events"]:
+            detail = json.loads(event["CloudTrailEvent"])
+            session = detail.get("userIdentity", {}).get("arn", "").rsplit("/", 1)[-1]
+            if session not in names:
+                continue
+            call = f"{event['EventSource'].split('.')[0]}:{event['EventName']}"
+            if "AccessDenied" in str(detail.get("errorCode", "")):
+                refused.append(f"`{names[session]}` was refused {call}: {detail.get('errorMessage')}")
+            else:
+                seen[names[session]].add(PERMISSIONS.get(call, call))
+        if "NextToken" not in page:
+            return seen, refused
+        token = {"NextToken": page["NextToken"]}
+
+
+def check(stack, template, required):
+    """Complaints: refused calls, unused actions that nothing requires, required ones that a role lacks."""
+    roles = allowed(template)
+    seen, complaints = used(stack, roles)
+    by_function = {}
+    for entry in required["required"]:
+        by_function.setdefault(entry["function"], {})[entry["action"]] = entry["page"]
+    for function, actions in sorted(roles.items()):
+        assert seen[function], f"no call of `{function}` was recorded"
+        needed = by_function.get(function, {})
+        for action in sorted(actions - seen[function] - needed.keys()):
+            complaints.append(f"`{function}` may {action}, which no run used and required-actions.toml does not name")
+        for action in sorted(needed.keys() - actions):
+            complaints.append(f"`{function}` lacks {action}: {needed[action]} demands it")
+    return complaints

@@ -1,0 +1,284 @@
+"""The stack, deployed and run for real minutes on a stand-in.
+
+Builds the functions with cargo-lambda, deploys infra/aws/template.yaml with SAM onto ministack with policies enforced, lets
+the schedules fire while the simulated vendor fails, messages are lost and a function runs out of time, reconciles and
+replays, and reads the lake back through the Glue table: every expected minute once, and OpenGaps up and back to 0.
+
+Run by `python tests/aws/deployed/run.py` with build/standins/sam's Python; `--skip-build` takes .aws-sam as it is.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import boto3
+import botocore.config
+import yaml
+
+import actions
+from stack import Stack
+
+ROOT = Path(__file__).resolve().parents[3]
+STANDINS = ROOT / "build" / "standins"
+SAM = STANDINS / "sam" / "bin"
+STACK = "lake"
+SYMBOLS = ["AAPL", "BAC", "SPY"]
+KEY = "deployed-test-key"
+REGION = "us-east-1"
+
+# The least that the settings allow: a minute counts as missing so long after it began.
+LANDING_S = 5
+SETTLE_S = 130
+
+
+def say(text):
+    print(f"{datetime.now(timezone.utc):%H:%M:%S}  {text}", flush=True)
+
+
+def minute_of(instant):
+    return instant.replace(second=0, microsecond=0)
+
+
+def iso(instant):
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def free_port():
+    import socket
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Processes:
+    """Children, each in a group of its own, all ended at the end."""
+
+    def __init__(self, folder):
+        self.folder, self.children = folder, []
+
+    def start(self, name, command, env=None):
+        log = open(self.folder / f"{name}.log", "wb")
+        child = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
+        self.children.append(child)
+        return child
+
+    def end(self):
+        for child in self.children:
+            try:
+                os.killpg(child.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            child.wait()
+
+
+def run(command, env):
+    done = subprocess.run(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stdout[-6000:]}")
+    return done.stdout
+
+
+def build(env):
+    say("building the functions with cargo-lambda")
+    began = time.monotonic()
+    run([SAM / "sam", "build", "--template", "infra/aws/template.yaml", "--build-dir", "build/sam"], env)
+    say(f"built in {time.monotonic() - began:.0f} s")
+    for bootstrap in sorted((ROOT / "build" / "sam").glob("*/bootstrap")):
+        say(f"  {bootstrap.parent.name:<10} {bootstrap.stat().st_size / 1e6:.1f} MB")
+
+
+def start_ministack(processes, folder, port):
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "IOT_MTLS_PORT": "0",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "S3_DATA_DIR": str(folder / "s3"),
+        "STATE_DIR": str(folder / "state"),
+        "TMPDIR": str(folder),
+        "LOG_LEVEL": "WARNING",
+        "AUTH": "true",
+        "CLOUDTRAIL_RECORDING": "1",
+        "CLOUDTRAIL_MAX_EVENTS": "1000000",
+        # The account's own credentials, with which the stack is deployed.
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+    }
+    processes.start("ministack", [STANDINS / "python" / "bin" / "ministack"], env)
+
+
+def start_simulator(processes, folder, port, faults):
+    (folder / "faults.toml").write_text(faults)
+    binary = ROOT / "target" / "release" / "mendlake"
+    command = [binary, "simulate", "--listen", f"127.0.0.1:{port}", "--calendar", "always"]
+    command += ["--seed", "7", "--faults", folder / "faults.toml", "--key", KEY, "--plan", "premium"]
+    return processes.start("simulator", command, {"PATH": os.environ["PATH"]})
+
+
+def wait_for(what, look, timeout_s, every_s=1.0):
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        found = look()
+        if found:
+            return found
+        time.sleep(every_s)
+    raise AssertionError(f"no {what} within {timeout_s} s")
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--skip-build", action="store_true")
+    arguments.add_argument("--keep", action="store_true", help="keep the logs")
+    options = arguments.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="mendlake-deployed-"))
+    processes = Processes(folder)
+    try:
+        deployed(options, folder, processes)
+    except BaseException:
+        say(f"the logs are in {folder}")
+        options.keep = True
+        raise
+    finally:
+        processes.end()
+        if not options.keep:
+            subprocess.run(["rm", "-rf", folder], check=True)
+
+
+def deployed(options, folder, processes):
+    port, vendor = free_port(), free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    env = {
+        **os.environ,
+        "PATH": f"{SAM}:{os.environ['PATH']}",
+        "SAM_CLI_TELEMETRY": "0",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+    }
+    if not options.skip_build:
+        build(env)
+    start_ministack(processes, folder, port)
+    stack = Stack(STACK, endpoint, REGION)
+    wait_for("stand-in", stack.answers, 30, 0.2)
+    stack.client("s3").create_bucket(Bucket="artifacts")
+
+    say("deploying the template")
+    began = time.monotonic()
+    overrides = [
+        "Calendar=always",
+        f"SettleSeconds={SETTLE_S}",
+        f"LandingWindowSeconds={LANDING_S}",
+        f"FinnhubBaseUrl=http://127.0.0.1:{vendor}",
+    ]
+    command = [SAM / "sam", "deploy", "--template", "build/sam/template.yaml", "--stack-name", STACK]
+    command += ["--s3-bucket", "artifacts", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"]
+    run([*command, "--parameter-overrides", *overrides], env)
+    say(f"deployed in {time.monotonic() - began:.0f} s")
+
+    # The key, and what is watched. Minutes count from the third one after now: schedules take a minute to fire.
+    stack.client("secretsmanager").put_secret_value(SecretId=stack.output("FinnhubSecret"), SecretString=KEY)
+    first = minute_of(datetime.now(timezone.utc)) + timedelta(minutes=3)
+    at = lambda minutes: first + timedelta(minutes=minutes)
+    down = (at(2), at(4))
+    slow = (at(6), at(7))
+    faults = f"""
+[[fault]]
+what = {{ down = {{ status = 503 }} }}
+endpoints = ["quote"]
+from = "{iso(down[0])}"
+to = "{iso(down[1])}"
+
+[[fault]]
+what = {{ slow = {{ s = 4.0 }} }}
+endpoints = ["quote"]
+from = "{iso(slow[0])}"
+to = "{iso(slow[1])}"
+"""
+    simulator = start_simulator(processes, folder, vendor, faults)
+    time.sleep(1)
+    assert simulator.poll() is None, (folder / "simulator.log").read_text()
+    stack.watch(SYMBOLS, iso(first))
+    say(f"watching {' '.join(SYMBOLS)} from {iso(first)} on")
+
+    last = at(9)
+    say(f"provider down {down[0]:%H:%M}-{down[1]:%H:%M}; messages of {at(5):%H:%M} lost; collect out of time {slow[0]:%H:%M}")
+    wait_until(at(5) - timedelta(seconds=4))
+    stack.client("sqs").purge_queue(QueueUrl=stack.output("LiveQueueUrl"))
+    say("the live queue is emptied: its messages are lost")
+    wait_until(slow[0] - timedelta(seconds=20))
+    function = stack.output("CollectFunction")
+    stack.client("lambda").update_function_configuration(FunctionName=function, Timeout=1)
+    say("collect may run for a second only")
+    wait_until(slow[1] - timedelta(seconds=20))
+    stack.client("lambda").update_function_configuration(FunctionName=function, Timeout=20)
+    say("collect has its time again")
+
+    wait_until(last + timedelta(seconds=SETTLE_S + 5))
+    seen = stack.invoke("ReconcileFunction", {"window": "near"})
+    say(f"reconciled: {seen['open_gaps']} open of {seen['expected']}, {seen['open_by_reason']}")
+    assert seen["open_gaps"] >= 2 * len(SYMBOLS), "what was lost is known to be missing"
+    task = {"symbols": SYMBOLS, "from": iso(first), "to": iso(last), "mode": "plan", "force": False}
+    plan = stack.invoke("ReplayFunction", task)
+    say(f"a replay of it would take {plan['calls_planned']} calls for {plan['missing']} minutes")
+    refused = stack.refusal("ReplayFunction", {**task, "to": iso(first)})
+    assert "`from`" in refused, refused
+
+    # A candle is whole five minutes after its minute. What the queue's tasks do not heal by then, a person asks for.
+    wait_until(last + timedelta(seconds=330))
+    applied = stack.invoke("ReplayFunction", {**task, "mode": "apply"})
+    say(f"replayed: {applied['healed']}, still open {applied['open']}")
+    healed_by = time.monotonic() + 240
+    while True:
+        time.sleep(LANDING_S + 5)
+        rows = stack.rows(ROOT / "infra/aws/queries/quotes_current.sql", first, last)
+        wanted = {(symbol, at(n)) for symbol in SYMBOLS for n in range(9)}
+        if wanted <= rows.keys() or time.monotonic() > healed_by:
+            break
+        stack.invoke("ReplayFunction", {**task, "mode": "apply"})
+    missing = sorted(wanted - rows.keys())
+    assert not missing, f"missing: {missing}"
+    assert all(len(found) == 1 for found in rows.values()), "one current row each"
+    bases = {}
+    for found in rows.values():
+        bases[found[0]["basis"]] = bases.get(found[0]["basis"], 0) + 1
+    say(f"the lake is whole: {len(wanted)} symbol-minutes, by basis {bases}")
+    assert bases.get("close", 0) >= 2 * len(SYMBOLS), "the provider's outage was healed from candles"
+
+    window = wait_for("reconciliation without open gaps", lambda: settled(stack), 300, 20)
+    gaps = stack.metric("OpenGaps")
+    say(f"OpenGaps went {[int(value) for value in gaps]}")
+    assert max(gaps) > 0 and gaps[-1] == 0, gaps
+    assert window is not None
+    template = yaml.load((ROOT / "infra/aws/template.yaml").read_text(), Loader=actions.Loader)
+    required = tomllib.loads((ROOT / "infra/aws/required-actions.toml").read_text())
+    complaints = actions.check(stack, template, required)
+    assert not complaints, "\n".join(complaints)
+    say("every call was allowed by its function's role, and every allowed action was used or is required by AWS")
+
+
+def settled(stack):
+    report = stack.invoke("ReconcileFunction", {"window": "near"})
+    return report if report["open_gaps"] == 0 else None
+
+
+def wait_until(instant):
+    ahead = (instant - datetime.now(timezone.utc)).total_seconds()
+    if ahead > 0:
+        time.sleep(ahead)
+
+
+if __name__ == "__main__":
+    main()
