@@ -5,6 +5,7 @@
 mod docs;
 mod layers;
 mod locked;
+mod prices;
 mod runbooks;
 mod rust;
 mod tree;
@@ -68,8 +69,33 @@ fn every_page_that_error_logs_send_a_person_to_exists() {
 }
 
 #[test]
-fn every_runbook_has_its_four_parts_and_a_line_in_the_index() {
+fn every_runbook_has_the_parts_of_its_kind_and_a_line_in_the_index() {
     none(runbooks::parts(&Tree::of_this_repository()));
+}
+
+#[test]
+fn every_alarms_page_knows_one_machine_and_aws() {
+    none(runbooks::places(&Tree::of_this_repository()));
+}
+
+#[test]
+fn every_alarm_of_the_template_has_a_page_and_every_output_a_page_asks_for_is_there() {
+    none(runbooks::template(&Tree::of_this_repository()));
+}
+
+#[test]
+fn every_page_says_how_to_ask_for_the_stacks_outputs_before_it_asks() {
+    none(runbooks::beginnings(&Tree::of_this_repository()));
+}
+
+#[test]
+fn every_price_says_where_it_is_from() {
+    none(prices::dated(&Tree::of_this_repository()));
+}
+
+#[test]
+fn what_it_costs_is_what_the_prices_make_it() {
+    none(prices::sums(&Tree::of_this_repository()));
 }
 
 #[test]
