@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 
-from project import TOP
+from project import STANDINS, TOP
 
 # As Hive spells a column's type in Glue, as Presto does in a view, as DuckDB does what it finds in a file.
 TYPES = [
@@ -99,7 +99,7 @@ def columns_of(table):
 
 def stored(folder):
     """The columns of every golden object of a table, by file, in Glue's spelling."""
-    python = TOP / "build/standins/python/bin/python"
+    python = STANDINS / "python/bin/python"
     read = subprocess.run([python, "-c", COLUMNS, folder], capture_output=True, text=True, check=True).stdout
     hive = lambda columns: [(name, HIVE.get(kind, kind)) for name, kind in columns]
     return {file.removeprefix(f"{TOP}/"): hive(columns) for file, columns in json.loads(read).items()}

@@ -3,41 +3,40 @@
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import tomllib
 from pathlib import Path
 
-from project import TEMPLATE, TOP
+from project import STANDINS
 
 SKIPS = "tests/aws/template/checkov-skips.toml"
 
-# Beside the Python that runs this.
-TOOLS = Path(sys.executable).parent
+SAM = STANDINS / "sam/bin/sam"
+CFN_LINT = STANDINS / "sam/bin/cfn-lint"
+CHECKOV = STANDINS / "checkov/bin/checkov"
 
 
 def sam(project):
     with as_file(project.template, ".yaml") as path:
-        return complaints("sam validate", [TOOLS / "sam", "validate", "--lint", "--template", path])
+        return complaints("sam validate", [SAM, "validate", "--lint", "--template", path])
 
 
 def cfn_lint_sam(project):
     with as_file(project.template, ".yaml") as path:
-        return complaints("cfn-lint", [TOOLS / "cfn-lint", "--format", "parseable", path])
+        return complaints("cfn-lint", [CFN_LINT, "--format", "parseable", path])
 
 
 def cfn_lint_plain(project):
     """The plain form too: in the SAM form, a wrong attribute or property inside an event is not seen."""
     with as_file(json.dumps(project.plain, indent=1), ".json") as path:
-        return complaints("cfn-lint, plain", [TOOLS / "cfn-lint", "--format", "parseable", path])
+        return complaints("cfn-lint, plain", [CFN_LINT, "--format", "parseable", path])
 
 
 def checkov(project):
     """What checkov finds and nobody gave a reason for; and reasons for what it does not find."""
     skips = tomllib.loads(project.text(SKIPS))["skip"]
     with as_file(json.dumps(project.plain, indent=1), ".json") as path:
-        tool = TOP / "build/standins/checkov/bin/checkov"
-        command = [tool, "--file", path, "--framework", "cloudformation", "--skip-download", "--output", "json"]
+        command = [CHECKOV, "--file", path, "--framework", "cloudformation", "--skip-download", "--output", "json"]
         run = subprocess.run(command, capture_output=True, text=True, env=environment(path.parent))
     if run.returncode not in (0, 1) or not run.stdout.startswith("{"):
         return [f"checkov: {run.stderr.strip()[-2000:]}"]

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import sys
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +18,9 @@ logging.getLogger("samtranslator").setLevel(logging.ERROR)
 
 TOP = Path(__file__).resolve().parents[3]
 TEMPLATE = "infra/aws/template.yaml"
+
+# The folder of the environment this runs in, and of those beside it.
+STANDINS = Path(sys.prefix).parent
 
 # Where `sam package` would have put the functions' code.
 CODE = {"Bucket": "artifacts", "Key": "code.zip"}
