@@ -102,7 +102,8 @@ pub struct ReconcileReport {
     pub expected_live: usize,
     /// Of these, without a quote.
     pub missing_live: usize,
-    /// How far landing is behind *now*, in seconds; 0 when closed or nothing has landed yet.
+    /// How far landing is behind *now*, or behind the close once that has passed, in seconds; 0 when closed or nothing has
+    /// landed yet.
     pub landing_lag_s: i64,
     /// Session statuses written.
     pub statuses: usize,
@@ -337,6 +338,7 @@ impl<P: Place> Work<'_, P> {
     async fn live(&mut self) -> Result<()> {
         let from = self.horizon + -LIVE_MIN;
         let mut quoted: Option<Coverage> = None;
+        let mut close = None;
         for session in self.context.schedule.sessions(from, self.horizon).map_err(out_of_range)? {
             for symbol in self.context.watchlist.ever() {
                 let watched = |minute: &Minute| self.context.watchlist.watches(&symbol, *minute);
@@ -352,10 +354,11 @@ impl<P: Place> Work<'_, P> {
                 let sampled = held.and_then(|held| held.by_basis.get(&Basis::Quote)).cloned().unwrap_or_default();
                 self.report.expected_live += expected.len();
                 self.report.missing_live += expected.difference(&sampled).len();
+                close = Some(session.close);
             }
         }
-        if self.report.expected_live > 0 {
-            self.report.landing_lag_s = self.landed_through.map_or(0, |at| self.now.ms_since(at).max(0) / 1000);
+        if let (Some(close), Some(landed_through)) = (close, self.landed_through) {
+            self.report.landing_lag_s = lag_s(landed_through, self.now, close);
         }
         Ok(())
     }
@@ -374,6 +377,12 @@ impl<P: Place> Work<'_, P> {
         self.report.oldest_gap_s = oldest.map(|minute| self.now.ms_since(minute.start()) / 1000);
         Ok(())
     }
+}
+
+/// How far landing is behind *now*, in seconds. Nothing is to land after the close, while the session's last minutes are
+/// still looked at: without that, every good day would end with a lag.
+fn lag_s(landed_through: Timestamp, now: Timestamp, close: Minute) -> i64 {
+    now.min(close.start()).ms_since(landed_through).max(0) / 1000
 }
 
 fn empty(at: Timestamp, window: Window, from: Minute, to: Minute) -> ReconcileReport {
@@ -407,4 +416,31 @@ fn empty(at: Timestamp, window: Window, from: Minute, to: Minute) -> ReconcileRe
 /// A day outside the calendar is an error, never a guess.
 pub(crate) fn out_of_range(error: OutOfRange) -> PortError {
     PortError::caused(Kind::Rejected, "find session", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn landing_is_behind_now_in_session_and_behind_the_close_after_it() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("an instant");
+        let close = at("2026-11-20T21:00:00.000Z").minute();
+        let last_rows = at("2026-11-20T20:59:02.000Z");
+        let cases = [
+            ("2026-11-20T20:58:00.000Z", 0),
+            ("2026-11-20T20:59:32.000Z", 30),
+            ("2026-11-20T21:10:20.000Z", 58),
+            ("2026-11-20T21:15:20.000Z", 58),
+        ];
+        for (now, wanted) in cases {
+            assert_eq!(lag_s(last_rows, at(now), close), wanted, "{now}");
+        }
+        let stuck = at("2026-11-20T20:30:00.000Z");
+        assert_eq!(
+            lag_s(stuck, at("2026-11-20T21:10:20.000Z"), close),
+            1800,
+            "rows that wait are seen after the close"
+        );
+    }
 }
