@@ -56,7 +56,8 @@ impl Table {
                 for item in got.responses.and_then(|mut of| of.remove(&self.name)).unwrap_or_default() {
                     items.push(Item::read(item)?);
                 }
-                left = got.unprocessed_keys.and_then(|mut of| of.remove(&self.name)).map(|k| k.keys).unwrap_or_default();
+                left =
+                    got.unprocessed_keys.and_then(|mut of| of.remove(&self.name)).map(|k| k.keys).unwrap_or_default();
                 if left.is_empty() {
                     break;
                 }

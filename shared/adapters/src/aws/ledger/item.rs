@@ -143,14 +143,18 @@ mod tests {
     fn an_item_of_a_newer_release_is_refused_by_name() {
         let error = Item::read(item().number("v", 2).attributes()).unwrap_err();
         assert_eq!(error.kind, Kind::Rejected);
-        let told = "read ledger item `landed` / `shard`: version 2 was written by a newer release than this one, use that one";
+        let told =
+            "read ledger item `landed` / `shard`: version 2 was written by a newer release than this one, use that one";
         assert_eq!(error.to_string(), told);
     }
 
     #[test]
     fn a_damaged_item_is_corrupt_and_says_where() {
         let error = item().get_number::<u32>("word").unwrap_err();
-        assert_eq!((error.kind, error.to_string().contains("`landed` / `shard`: no usable `word`")), (Kind::Corrupt, true));
+        assert_eq!(
+            (error.kind, error.to_string().contains("`landed` / `shard`: no usable `word`")),
+            (Kind::Corrupt, true)
+        );
         assert_eq!(item().get_body::<String>().unwrap_err().kind, Kind::Corrupt);
         let mut formless = item().attributes();
         formless.remove("v");

@@ -127,7 +127,8 @@ impl Table {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         // What is asked is the same in every call but for the values, and a value can only be too large.
-        let said = |word| error.as_service_error().and_then(|e| e.message()).is_some_and(|m| m.to_lowercase().contains(word));
+        let said =
+            |word| error.as_service_error().and_then(|e| e.message()).is_some_and(|m| m.to_lowercase().contains(word));
         let wrong = match code(&error) {
             Some("ResourceNotFoundException") => "is not there: check its name, the account and the region",
             Some("ValidationException") if !said("size") => "is not a ledger of this release: check its name",

@@ -78,7 +78,12 @@ async fn a_table_that_is_missing_or_another_s_pages_and_a_large_item_is_dropped(
         ("ResourceNotFoundException", "Requested resource not found", Kind::Denied, "table `ledger` is not there"),
         ("ValidationException", "The provided key element does not match the schema", Kind::Denied, "is not a ledger"),
         ("ValidationException", "The table does not have the specified index: open", Kind::Denied, "is not a ledger"),
-        ("ValidationException", "Item size has exceeded the maximum allowed size", Kind::Rejected, "reserve live calls: "),
+        (
+            "ValidationException",
+            "Item size has exceeded the maximum allowed size",
+            Kind::Rejected,
+            "reserve live calls: ",
+        ),
         ("AccessDeniedException", "User is not authorized", Kind::Denied, "reserve live calls: AccessDenied"),
     ];
     for (code, message, kind, told) in cases {
@@ -200,9 +205,8 @@ async fn what_a_batch_left_undone_is_asked_for_again_alone() {
 
 #[tokio::test]
 async fn a_batch_that_stays_undone_is_throttled_and_its_expectation_is_not_recorded() {
-    let canned = Canned::new(|asked| {
-        Answer::ok(json!({ "UnprocessedItems": { "ledger": [batch(newest(asked).1)[0]] } }))
-    });
+    let canned =
+        Canned::new(|asked| Answer::ok(json!({ "UnprocessedItems": { "ledger": [batch(newest(asked).1)[0]] } })));
     let error = canned.ledger().record(&expectation(1_500)).await.unwrap_err();
     let told = "record expectation: 1 of 2 items were left undone 6 times";
     assert_eq!((error.kind, error.to_string().as_str()), (Kind::Throttled, told));
