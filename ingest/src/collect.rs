@@ -73,7 +73,7 @@ pub async fn collect(place: &impl Place, settings: &Settings, body: &str) -> Res
         return Ok(report);
     };
     let state = place.ledger().state(place.quotes().name(), QUOTE_ENDPOINT).await?;
-    if state.health == Health::Denied && state.key_version == place.quotes().key_version().await {
+    if state.is_denied(now) && state.key_version == place.quotes().key_version().await {
         return Ok(missed_all(report, "denied"));
     }
     place.clock().sleep_until(sample.minute.start()).await;
@@ -197,7 +197,7 @@ impl Learnt {
     async fn store(self, place: &impl Place, state: SourceState) -> Result<()> {
         let limit = self.rate.map(|rate| rate.limit).or(state.limit);
         let health = if self.denied { Health::Denied } else { Health::Good };
-        if (limit, health) == (state.limit, state.health) {
+        if !self.denied && (limit, health) == (state.limit, state.health) {
             return Ok(());
         }
         let key_version = place.quotes().key_version().await;

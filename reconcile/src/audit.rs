@@ -1,11 +1,14 @@
 //! Auditing: the laws, checked on a lake as it lies and on the ledger beside it. Reads only, and may run beside everything.
 
+mod claims;
 mod known;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
-use mendlake_domain::calendar::Session;
+use mendlake_domain::calendar::{Calendar, Session};
 use mendlake_domain::coverage::{Coverage, MinuteSet};
 use mendlake_domain::gap::Gap;
 use mendlake_domain::law::{self, Violation};
@@ -70,11 +73,13 @@ pub struct Outside {
     pub to: Minute,
 }
 
-/// Audits a lake, and the ledger where there is one.
+/// Audits a lake, and the ledger where there is one, from the watchlist's first minute on, or from `oldest` on where that is
+/// earlier: the first date that the lake holds anything of. A watchlist that was lost hides nothing.
 pub async fn audit(
     lake: &(impl Lake + Control + Sessions),
     ledger: Option<&(impl Gaps + Runs)>,
     settings: &Settings,
+    oldest: Option<NaiveDate>,
     now: Timestamp,
 ) -> Result<AuditReport> {
     // The ledger first and the lake after it: what is healed meanwhile is then in the lake, and nothing seems lost.
@@ -90,10 +95,11 @@ pub async fn audit(
         open,
         then: through.map(|at| logs.at(at, settings)),
         now: logs.at(now, settings),
+        named: logs.named(),
         given_up: logs.given_up,
         report: AuditReport { reconciled_through: through, ..AuditReport::default() },
     };
-    auditor.run(lake, now).await
+    auditor.run(lake, oldest, now).await
 }
 
 struct Auditor {
@@ -103,46 +109,70 @@ struct Auditor {
     /// What the last run knew, where there was one.
     then: Option<Known>,
     now: Known,
+    /// Symbols that an entry of the watchlist names.
+    named: BTreeSet<Symbol>,
     report: AuditReport,
 }
 
 impl Auditor {
-    async fn run(mut self, lake: &(impl Lake + Sessions), now: Timestamp) -> Result<AuditReport> {
-        let Some(begins) = self.now.watchlist.begins() else {
+    async fn run(
+        mut self,
+        lake: &(impl Lake + Control + Sessions),
+        oldest: Option<NaiveDate>,
+        now: Timestamp,
+    ) -> Result<AuditReport> {
+        let calendar = self.now.schedule.calendar;
+        let begins = self.now.watchlist.begins().map(|minute| calendar.day_of(minute));
+        let oldest = self.known_to(calendar, oldest);
+        let Some(first) = begins.into_iter().chain(oldest).min() else {
             return Ok(self.report);
         };
-        let calendar = self.now.schedule.calendar;
-        let symbols = self.now.watchlist.ever();
-        for day in mendlake_domain::calendar::days(calendar.day_of(begins), calendar.day_of(now.minute())) {
+        for day in mendlake_domain::calendar::days(first, calendar.day_of(now.minute())) {
             let session = calendar.session_on(day).map_err(out_of_range)?;
             if let Some(session) = session.filter(|session| session.open.start() <= now) {
-                self.session(lake, &session, &symbols).await?;
+                self.session(lake, &session).await?;
             }
         }
         Ok(self.report)
     }
 
-    async fn session(
-        &mut self,
-        lake: &(impl Lake + Sessions),
-        session: &Session,
-        symbols: &BTreeSet<Symbol>,
-    ) -> Result<()> {
+    /// The day, or the first one that the calendar knows: what somebody put into an older folder keeps nothing from being
+    /// audited.
+    fn known_to(&mut self, calendar: Calendar, oldest: Option<NaiveDate>) -> Option<NaiveDate> {
+        let (first, _) = calendar.range();
+        let oldest = oldest?;
+        if oldest < first {
+            self.found(format!(
+                "the lake holds something of {oldest}, which is before calendar `{calendar}` begins on {first}: move \
+                 `dt={oldest}` away"
+            ));
+        }
+        Some(oldest.max(first))
+    }
+
+    async fn session(&mut self, lake: &(impl Lake + Control + Sessions), session: &Session) -> Result<()> {
         self.report.sessions += 1;
-        // Claims before what they are of: rows land meanwhile.
-        let (statuses, rows, coverage) = match read(lake, session, symbols).await {
-            Err(error) if error.kind == Kind::Corrupt => {
-                self.found(format!("session {} cannot be audited: {}", session.on, error.chain()));
-                return Ok(());
-            }
-            read => read?,
-        };
+        let Contents { statuses, coverage, symbols, rows } =
+            match Contents::read(lake, session, self.now.watchlist.ever()).await {
+                Err(error) if error.kind == Kind::Corrupt => {
+                    self.found(format!("session {} cannot be audited: {}", session.on, error.chain()));
+                    return Ok(());
+                }
+                read => read?,
+            };
+        let strangers = self.strangers(lake, &symbols).await?;
         self.rows(session, &rows);
-        for symbol in symbols {
-            self.symbol(session, symbol, &coverage)?;
+        for symbol in &symbols {
+            self.outside(session, symbol, &coverage)?;
+            if strangers.contains(symbol) {
+                self.stranger(session.on, symbol, &statuses, &coverage);
+            } else {
+                self.symbol(session, symbol, &coverage)?;
+            }
         }
         self.statuses(&statuses, &coverage);
-        Ok(())
+        self.untold(session.on, &statuses)?;
+        self.forgotten(&statuses, &strangers)
     }
 
     /// Laws 3 to 5, row by row.
@@ -156,9 +186,8 @@ impl Auditor {
         self.law(law::one_current(&StoredRow::current(rows.to_vec())));
     }
 
-    /// Law 1 of one symbol-session, and its rows outside the session.
+    /// Law 1 of one symbol-session.
     fn symbol(&mut self, session: &Session, symbol: &Symbol, coverage: &Coverage) -> Result<()> {
-        self.outside(session, symbol, coverage)?;
         let Some(then) = &self.then else { return Ok(()) };
         let (expected, expected_now) = (then.expected(session.on, symbol)?, self.now.expected(session.on, symbol)?);
         let key = (session.on, symbol.clone());
@@ -178,6 +207,7 @@ impl Auditor {
         Ok(())
     }
 
+    /// Rows of one symbol outside the session.
     fn outside(&mut self, session: &Session, symbol: &Symbol, coverage: &Coverage) -> Result<()> {
         let removed = self.now.schedule.removed(session.on).map_err(out_of_range)?;
         let inside = coverage.present(symbol).intersection(&removed);
@@ -197,20 +227,6 @@ impl Auditor {
         Ok(())
     }
 
-    /// Law 2: what a status claims present can be read.
-    fn statuses(&mut self, statuses: &[SessionStatus], coverage: &Coverage) {
-        for status in statuses {
-            let held = coverage.present(&status.symbol).within(status.open, status.close).len();
-            let claimed = status.present_minutes() as usize;
-            if held < claimed {
-                let (on, symbol) = (status.on, &status.symbol);
-                let how = format!("the status of `{symbol}` on {on} counts {claimed} minutes, the lake holds {held}");
-                let (law, name) = (2, "the lake is the truth");
-                self.law(Err(Violation { law, name, how }));
-            }
-        }
-    }
-
     fn law(&mut self, kept: std::result::Result<(), Violation>) {
         if let Err(violation) = kept {
             self.found(violation.to_string());
@@ -225,14 +241,23 @@ impl Auditor {
     }
 }
 
-/// The statuses of a session, its rows, and what its footers say.
-async fn read(
-    lake: &(impl Lake + Sessions),
-    session: &Session,
-    symbols: &BTreeSet<Symbol>,
-) -> Result<(Vec<SessionStatus>, Vec<StoredRow>, Coverage)> {
-    let statuses = lake.current(session.on, session.on).await?;
-    let rows = lake.rows(symbols, session.open, session.close).await?;
-    let coverage = lake.coverage(session.open, session.close).await?;
-    Ok((statuses, rows, coverage))
+/// What the lake holds of a session.
+struct Contents {
+    statuses: Vec<SessionStatus>,
+    coverage: Coverage,
+    /// Those asked for, and those found.
+    symbols: BTreeSet<Symbol>,
+    rows: Vec<StoredRow>,
+}
+
+impl Contents {
+    async fn read(lake: &(impl Lake + Sessions), session: &Session, mut symbols: BTreeSet<Symbol>) -> Result<Self> {
+        // Claims before what they are of: rows land meanwhile.
+        let statuses = lake.current(session.on, session.on).await?;
+        let coverage = lake.coverage(session.open, session.close).await?;
+        symbols.extend(statuses.iter().map(|status| status.symbol.clone()));
+        symbols.extend(coverage.0.keys().cloned());
+        let rows = lake.rows(&symbols, session.open, session.close).await?;
+        Ok(Self { statuses, coverage, symbols, rows })
+    }
 }

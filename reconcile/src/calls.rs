@@ -90,7 +90,7 @@ impl<'a, P: Place> Calls<'a, P> {
         to: Minute,
     ) -> Result<Called> {
         let state = self.state(source).await?.clone();
-        if state.health == Health::Denied {
+        if state.is_denied(self.place.clock().now()) {
             return Ok(Called::Failed(OpenReason::Denied));
         }
         if state.health == Health::NotEntitled || state.benched.contains(symbol) {

@@ -36,6 +36,90 @@ fn a_daemon_without_a_key_or_without_symbols_says_how_to_give_them() {
 }
 
 #[test]
+fn a_key_that_cannot_be_one_is_refused_before_anything_is_made_and_not_repeated() {
+    let words = ["run", "--symbols", "SPY", "--lake", "new", "--finnhub-base-url", NOWHERE];
+    for key in ["ses\name", "s\u{e9}same", "ses ame"] {
+        let desk = Desk::new().with("FINNHUB_TOKEN", key);
+        let ran = desk.run(&words);
+        assert_eq!(ran.code, 2, "{key:?}: {}", ran.err);
+        assert!(ran.err.contains("`FINNHUB_TOKEN`") && ran.err.contains("printable ASCII"), "{}", ran.err);
+        assert!(!ran.err.contains("same") && !ran.err.contains("ses"), "{}", ran.err);
+        assert!(!desk.path().join("new").exists(), "{key:?}");
+    }
+    let desk = Desk::new();
+    let ran = desk.run(&[&words[..], &["--finnhub-key-file", "absent.key"]].concat());
+    assert!(ran.code == 2 && ran.err.contains("absent.key"), "{}", ran.err);
+    let halves = [("APCA_API_KEY_ID", "ses\name"), ("APCA_API_SECRET_KEY", "x")];
+    let desk = halves.into_iter().fold(Desk::new().with("FINNHUB_TOKEN", KEY), |desk, (n, v)| desk.with(n, v));
+    let ran = desk.run(&words);
+    assert!(ran.code == 2 && ran.err.contains("APCA_API_KEY_ID") && !ran.err.contains("ses"), "{}", ran.err);
+    assert!(!desk.path().join("new").exists());
+}
+
+#[test]
+fn a_daemon_that_is_refused_makes_no_folder() {
+    let desk = Desk::new().with("FINNHUB_TOKEN", KEY);
+    refusal(&desk, &["run", "--lake", "new", "--finnhub-base-url", NOWHERE], 2, &["nothing is watched"]);
+    let plain = ["run", "--lake", "new", "--symbols", "SPY", "--finnhub-base-url", "http://finnhub.io"];
+    refusal(&desk, &plain, 2, &["`finnhub.base_url`", "`https`"]);
+    assert!(!desk.path().join("new").exists());
+}
+
+#[test]
+fn an_address_shows_no_password_and_has_a_scheme_that_is_known() {
+    let desk = Desk::new();
+    let ran = desk.run(&["doctor", "--finnhub-base-url", "http://me:sesame@127.0.0.1:9"]);
+    assert!(ran.out.contains("http://…@127.0.0.1:9") && !ran.out.contains("sesame"), "{}", ran.out);
+    let ran = desk.run(&["doctor", "--json", "--alpaca-base-url", "http://me:sesame@127.0.0.1:9"]);
+    assert!(ran.out.contains("http://…@127.0.0.1:9") && !ran.out.contains("sesame"), "{}", ran.out);
+    for flag in ["--finnhub-base-url", "--alpaca-base-url", "--proxy"] {
+        let ran = desk.run(&["doctor", flag, "ftp://me:sesame@x"]);
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        assert!(ran.err.contains(&format!("flag `{flag}`")) && ran.err.contains("ftp://…@x"), "{}", ran.err);
+        assert!(!ran.err.contains("sesame"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_key_file_that_cannot_be_read_is_no_key_that_was_refused() {
+    let desk = Desk::new();
+    let ran = desk.run(&["doctor", "--finnhub-key-file", "absent.key", "--finnhub-base-url", NOWHERE]);
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    for says in ["finnhub quotes: not asked", "candles: not asked", "absent.key", "No such file"] {
+        assert!(ran.out.contains(says), "{says}: {}", ran.out);
+    }
+    assert!(!ran.out.contains("refused"), "{}", ran.out);
+}
+
+#[test]
+fn a_simulator_that_cannot_be_is_a_wrong_command() {
+    let desk = Desk::new();
+    let simulate = |more: [&str; 2]| desk.run(&["simulate", "--listen", "127.0.0.1:0", more[0], more[1]]);
+    for more in [["--rate", "0"], ["--faults", "absent.toml"], ["--market", "absent"], ["--key", "two words"]] {
+        let ran = simulate(more);
+        assert!(ran.code == 2 && ran.err.starts_with("error: "), "{more:?}: {} {}", ran.code, ran.err);
+    }
+    refusal(&desk, &["simulate", "--listen", "0.0.0.0:0"], 2, &["0.0.0.0:0", "127.0.0.1"]);
+}
+
+#[test]
+fn a_day_is_written_with_all_its_digits() {
+    let desk = Desk::new();
+    let commands: [&[&str]; 7] = [
+        &["demo", "--session"],
+        &["gaps", "--session"],
+        &["gaps", "--wait"],
+        &["coverage", "--session"],
+        &["replay", "--session"],
+        &["calendar", "withdraw", "--why", "?"],
+        &["calendar", "close", "--why", "?"],
+    ];
+    for words in commands {
+        refusal(&desk, &[words, &["2026-11-1"]].concat(), 2, &["2026-11-1", "YYYY-MM-DD, such as"]);
+    }
+}
+
+#[test]
 fn what_the_configuration_gets_wrong_is_named_with_its_place() {
     let desk = Desk::new();
     std::fs::write(desk.path().join("mendlake.toml"), "lake = \"x\"\nsymbls = [\"SPY\"]\n").expect("write");

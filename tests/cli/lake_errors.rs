@@ -85,20 +85,81 @@ fn a_ledger_that_was_lost_or_is_corrupt_is_derived_from_the_lake() {
     bytes[4096..].fill(0x5a);
     fs::write(&ledger, &bytes).expect("write");
     assert!(size > 8192);
-    let broken = on_clock(&["gaps"]);
-    assert_eq!(broken.code, 1, "{}{}", broken.out, broken.err);
+    for reader in ["gaps", "verify"] {
+        says(&on_clock(&[reader]), 1, &["`mendlake verify --rebuild-ledger`"]);
+    }
     says(&on_clock(&["verify", "--rebuild-ledger"]), 0, &["sound"]);
     let aside = fs::read_dir(desk.lake()).expect("read").filter_map(Result::ok);
     let aside = aside.filter(|entry| entry.file_name().to_string_lossy().contains("corrupt-")).count();
     assert!(aside >= 1, "the corrupt one is kept");
+    let whole = fs::read(&ledger).expect("read");
+    for damaged in [vec![0x5a; whole.len()], whole[..whole.len() / 2].to_vec()] {
+        for part in ["-wal", "-shm"] {
+            let _ = fs::remove_file(desk.lake().join(format!("ledger.sqlite{part}")));
+        }
+        fs::write(&ledger, damaged).expect("write");
+        for words in [on_clock(&["gaps"]), on_clock(&["verify"]), desk.run(&vendors.run(&["--symbols", "SPY,IBM"]))] {
+            says(&words, 1, &["`mendlake verify --rebuild-ledger`"]);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_no_object_is_found_and_every_other_date_is_audited() {
+    let (desk, vendors) = collected();
+    let on_clock = |words: &[&str]| desk.run(&vendors.on_clock(words));
+    let object = objects(&desk)[0].clone();
+    let other = desk.lake().join("quotes/dt=2026-11-25");
+    fs::create_dir(&other).expect("folder");
+    fs::copy(&object, other.join("copy.parquet")).expect("copy");
+    let found = on_clock(&["verify", "--json"]);
+    let audit = &found.json()["audit"];
+    assert_eq!((found.code, found.json()["corrupt"].clone()), (3, serde_json::json!([])), "{}{}", found.out, found.err);
+    assert_eq!(found.json()["foreign"], serde_json::json!(["dt=2026-11-25/copy.parquet"]));
+    assert!(audit["expected"] == audit["present"] && audit["present"].as_u64() >= Some(30), "{}", found.out);
+    assert_eq!(audit["found"], 1, "its own date cannot be audited: {}", found.out);
+    fs::remove_file(other.join("copy.parquet")).expect("remove");
+    says(&on_clock(&["verify"]), 0, &["sound"]);
+    let renamed = object.with_file_name("part-0.parquet");
+    move_away(&object, &renamed);
+    let says_so =
+        ["dt=2026-11-27/part-0.parquet: no object has such a name, move it away", "cannot be audited", "not sound"];
+    says(&on_clock(&["verify"]), 3, &says_so);
+    move_away(&renamed, &object);
+    says(&on_clock(&["verify"]), 0, &["sound"]);
+}
+
+#[test]
+fn a_lake_without_its_watchlist_or_its_statuses_is_not_sound() {
+    let (desk, vendors) = collected();
+    let on_clock = |words: &[&str]| desk.run(&vendors.on_clock(words));
+    says(&on_clock(&["verify"]), 0, &["sound"]);
+    let (list, aside) = (desk.lake().join("control/watchlist"), desk.path().join("kept.json"));
+    let first = "00000001.json";
+    move_away(&list.join(first), &aside);
+    let lost = ["of `IBM`", "of `SPY`", "no entry of the watchlist names", "restore `control/watchlist`", "not sound"];
+    says(&on_clock(&["verify"]), 3, &lost);
+    fs::remove_dir(&list).expect("it had one entry");
+    says(&on_clock(&["verify"]), 3, &lost);
+    let added = on_clock(&["watch", "add", "SPY", "IBM"]);
+    assert_eq!(added.code, 0, "{}", added.err);
+    says(&on_clock(&["verify"]), 3, &["expected minutes, the watchlist and the overlay 0", "not sound"]);
+    fs::remove_file(list.join(first)).expect("remove");
+    move_away(&aside, &list.join(first));
+    fs::remove_dir_all(desk.lake().join("sessions")).expect("remove");
+    let untold = ["2026-11-27 is over and has no status of `IBM` `SPY`", "`mendlake reconcile --window morning`"];
+    says(&on_clock(&["verify"]), 3, &untold);
+    let reconciled = on_clock(&["reconcile", "--window", "morning"]);
+    assert_eq!(reconciled.code, 0, "{}{}", reconciled.out, reconciled.err);
+    says(&on_clock(&["verify"]), 0, &["sound"]);
+    fs::remove_dir_all(desk.lake().join("sessions")).expect("remove");
+    says(&on_clock(&["verify", "--rebuild-ledger"]), 0, &["sound"]);
 }
 
 #[test]
 fn on_a_full_disk_nothing_is_lost_and_it_says_so() {
     let tiny = "mount -t tmpfs -o size=400k tmpfs full";
-    let probe = Command::new("unshare").args(["-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]).status();
-    if !probe.is_ok_and(|status| status.success()) {
-        println!("NOT RUN: a full disk takes `unshare -rm` and a tmpfs, which this machine does not give");
+    if !can_mount() {
         return;
     }
     let desk = Desk::new().with("FINNHUB_TOKEN", KEY).with("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
@@ -124,6 +185,58 @@ fn on_a_full_disk_nothing_is_lost_and_it_says_so() {
     assert!(out.contains("ended 0") && out.contains(", 0 of them corrupt") && out.contains("sound"), "{out}\n{log}");
     assert!(log.contains("space") || log.contains("disk is full"), "{log}");
     assert!(!out.contains("law"), "{out}");
+}
+
+/// Whether a file system of a test's own can be made here; says so where not.
+#[expect(clippy::print_stdout, reason = "what is not run is said")]
+fn can_mount() -> bool {
+    let probe = Command::new("unshare").args(["-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]).status();
+    let can = probe.is_ok_and(|status| status.success());
+    if !can {
+        println!("NOT RUN: a full disk takes `unshare -rm` and a tmpfs, which this machine does not give");
+    }
+    can
+}
+
+#[test]
+fn a_demo_on_a_full_disk_is_given_up_with_its_cause_and_repeats_it_a_few_times() {
+    if !can_mount() {
+        return;
+    }
+    let desk = Desk::new().with("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    fs::create_dir(desk.path().join("full")).expect("folder");
+    let binary = env!("CARGO_BIN_EXE_mendlake");
+    let script = format!("mount -t tmpfs -o size=700k tmpfs full && {binary} demo --out full/lake");
+    let mut unshare = Command::new("unshare");
+    unshare
+        .args(["-rm", "sh", "-c", &script])
+        .current_dir(desk.path())
+        .env_clear()
+        .envs(desk.variables.iter().cloned());
+    let output = unshare.output().expect("unshare starts");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{out}{err}");
+    for says in ["full/lake", "--out", "failed for an hour", "full"] {
+        assert!(err.contains(says), "{says}: {err}");
+    }
+    let told = out.matches("is tried again").count();
+    assert!((1..=15).contains(&told) && out.contains("times more: "), "{told}: {out}");
+    assert!(!out.contains("scheduler dark"), "nobody is blamed: {out}");
+}
+
+#[test]
+fn a_demo_without_a_folder_of_its_own_says_where_its_lake_is_and_leaves_nothing_where_it_is_refused() {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let entries = || fs::read_dir(temporary.path()).expect("read").count();
+    let desk = Desk::new().with("TMPDIR", &temporary.path().to_string_lossy());
+    says(&desk.run(&["demo", "--symbols", "NOPE"]), 2, &["`NOPE`"]);
+    assert_eq!(entries(), 0);
+    let played = desk.run(&["demo", "--session", "2026-11-27"]);
+    let lake = temporary.path().join("mendlake-demo-").to_string_lossy().into_owned();
+    says(&played, 0, &["as sampled:", "as healed:", "3 minutes a column, what most of its minutes are", &lake]);
+    assert_eq!(entries(), 1);
+    let played = desk.run(&["demo", "--session", "2026-11-27", "--json"]);
+    assert_eq!((played.code, &played.json()["open_gaps"], entries()), (0, &0.into(), 2), "{}", played.err);
 }
 
 /// Moves a file away, as a person would.

@@ -45,7 +45,18 @@ fn every_report_has_its_keys_and_beside_a_daemon_they_agree() {
     assert_eq!(verify.code, 0, "{}", verify.out);
     assert_eq!(
         keys(&verify.json()),
-        ["audit", "corrupt", "dead_letters", "ledger", "objects", "parked", "quarantined", "rows_in_objects", "sound"]
+        [
+            "audit",
+            "corrupt",
+            "dead_letters",
+            "foreign",
+            "ledger",
+            "objects",
+            "parked",
+            "quarantined",
+            "rows_in_objects",
+            "sound"
+        ]
     );
 
     let watch = desk.run(&["watch", "--json"]);
@@ -95,6 +106,11 @@ fn a_range_or_a_session_that_cannot_be_is_refused_with_what_to_do() {
     refused(&replay("2026-11-28T15:00:00Z", "2026-11-29T15:00:00Z"), "the market is closed");
     refused(&replay("1999-11-26T15:00:00Z", "1999-11-26T16:00:00Z"), "2000-01-01");
     refused(&["replay", "--session", "2026-11-27", "--symbols", "NOPE"], "`NOPE` was never watched");
+    for reader in ["gaps", "coverage"] {
+        refused(&[reader, "--symbols", "SPY,NOPE"], "`NOPE` was never watched");
+        refused(&[reader, "--symbols", "NOPE"], "mendlake watch add NOPE");
+    }
+    refused(&["coverage", "--session", "2026-11-25", "--symbols", "SPY"], "nothing of `SPY` was watched");
     refused(&["replay", "--session", "2026-11-30"], "still to come");
     refused(&["replay"], "--session");
     let backfill = |from, to| ["watch", "backfill", "SPY", "--from", from, "--to", to];

@@ -54,6 +54,18 @@ fn a_free_key_is_told_at_the_start_and_what_is_lost_stays_open_with_that_reason(
 }
 
 #[test]
+fn a_wrong_key_is_told_at_the_start_and_no_plan_is_said_to_be_missing() {
+    let desk = Desk::new().with("FINNHUB_TOKEN", "another");
+    let vendors = Vendors::start(&desk, EPOCH, 60, &["--plan", "premium"]);
+    let mut daemon = desk.start(&vendors.run(&["--symbols", "SPY"]), "run.log");
+    until("an alarm", 30, || desk.log("run.log").contains("no source has candles"));
+    let log = desk.log("run.log");
+    assert!(log.contains("finnhub the key is refused; replace the key that is refused (finnhub)"), "{log}");
+    assert!(!log.contains("plan"), "{log}");
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
 fn with_alpaca_beside_a_free_key_everything_heals() {
     let desk = Desk::new().with("FINNHUB_TOKEN", KEY).with("APCA_API_KEY_ID", KEY).with("APCA_API_SECRET_KEY", KEY);
     std::fs::write(desk.path().join("faults.toml"), DOWN).expect("write");
@@ -113,6 +125,8 @@ fn a_day_of_before_is_backfilled_by_hand_and_by_the_daemon_alike() {
         let (from, to) = (format!("{on}T09:30"), format!("{on}T16:00"));
         let ran = desk.run(&["watch", "backfill", "IBM", "--from", &from, "--to", &to]);
         assert_eq!(ran.code, 0, "{}", ran.err);
+        let says = format!("backfill of IBM from {on} 14:30 to {on} 21:00 UTC: 390 minutes of 1 sessions");
+        assert!(ran.out.starts_with(&says), "{}", ran.out);
     };
     backfill("2026-11-25");
     let plan = desk.run(&["replay", "--session", "2026-11-25", "--symbols", "IBM"]);

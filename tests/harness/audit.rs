@@ -29,7 +29,7 @@ const STALE_LIST_MS: i64 = 180_000;
 pub struct Audit {
     pub(crate) script: Script,
     counts: BTreeMap<String, usize>,
-    set_back: Option<(Timestamp, i64)>,
+    pub(crate) set_back: Option<(Timestamp, i64)>,
     /// Accepted records that have not been seen in the lake yet.
     pub(crate) under_way: Vec<Vec<u8>>,
     /// Whether rows were published since the tables were looked at.

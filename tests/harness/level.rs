@@ -20,6 +20,7 @@ impl World {
                 continue;
             };
             self.audit.level(&self.place, (&first, &found), &second)?;
+            self.audit.verified(&self.place, &second)?;
             break second;
         };
         let calm = self.clock.now() >= self.script.calm_at;

@@ -26,8 +26,19 @@ pub struct HeatMap {
     pub from: Minute,
     /// Whose wall clock the hours are shown in.
     pub calendar: Calendar,
+    /// What a column shows of its minutes.
+    pub columns: Columns,
     /// The lines, in the order in which they are shown.
     pub lines: Vec<Line>,
+}
+
+/// What a column shows where its minutes differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Columns {
+    /// What most wants to be seen: not one open minute is missed.
+    Worst,
+    /// What most of its minutes are: what a day was like, where single minutes are missing everywhere.
+    Most,
 }
 
 /// One symbol's minutes.
@@ -40,7 +51,7 @@ pub struct Line {
 }
 
 /// Draws the map in at most `width` characters a line, narrower only where the names alone fill it. A column stands for as
-/// many minutes as it takes to fit, and shows the one that most wants to be seen.
+/// many minutes as it takes to fit.
 pub fn render(map: &HeatMap, width: usize, colour: bool) -> String {
     let minutes = map.lines.iter().map(|line| line.states.len()).max().unwrap_or(0);
     let names = map.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
@@ -48,7 +59,7 @@ pub fn render(map: &HeatMap, width: usize, colour: bool) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{:names$} {}", "", hours(map, minutes, step).trim_end());
     for line in &map.lines {
-        let _ = writeln!(text, "{:names$} {}", line.name, cells(&line.states, step, colour));
+        let _ = writeln!(text, "{:names$} {}", line.name, cells(&line.states, step, map.columns, colour));
     }
     text.push_str(&legend(map, step, colour));
     text
@@ -83,11 +94,32 @@ pub fn wall_clock(calendar: Calendar, minute: Minute) -> NaiveTime {
     NaiveTime::from_num_seconds_from_midnight_opt(u32::try_from(seconds).unwrap_or(0), 0).unwrap_or(NaiveTime::MIN)
 }
 
-fn cells(states: &[State], step: usize, colour: bool) -> String {
+impl Columns {
+    fn shown(self, states: &[State]) -> State {
+        let mut counts: BTreeMap<State, usize> = BTreeMap::new();
+        for state in states {
+            *counts.entry(*state).or_default() += 1;
+        }
+        let shown = match self {
+            Self::Worst => counts.into_iter().max(),
+            Self::Most => counts.into_iter().max_by_key(|(state, count)| (*count, *state)),
+        };
+        shown.map_or(State::NotExpected, |(state, _)| state)
+    }
+
+    const fn told(self) -> &'static str {
+        match self {
+            Self::Worst => "the worst of its minutes",
+            Self::Most => "what most of its minutes are",
+        }
+    }
+}
+
+fn cells(states: &[State], step: usize, columns: Columns, colour: bool) -> String {
     let mut text = String::new();
     let mut painted = None;
     for chunk in states.chunks(step) {
-        let state = chunk.iter().copied().max().unwrap_or(State::NotExpected);
+        let state = columns.shown(chunk);
         if colour && painted != Some(state) {
             let _ = write!(text, "\x1b[0;{}m", state.paint());
             painted = Some(state);
@@ -107,12 +139,12 @@ fn legend(map: &HeatMap, step: usize, colour: bool) -> String {
         *counts.entry(*state).or_default() += 1;
     }
     let entry = |(state, count): (State, usize)| {
-        let letter = cells(&[state], 1, colour);
+        let letter = cells(&[state], 1, map.columns, colour);
         format!("{letter} {} {count}", state.meaning())
     };
     let entries: Vec<String> =
         counts.into_iter().filter(|(state, _)| *state != State::NotExpected).map(entry).collect();
-    let of_columns = if step == 1 { "a minute" } else { "the worst of its minutes" };
+    let of_columns = if step == 1 { "a minute" } else { map.columns.told() };
     format!("{} minute{} a column, {of_columns}\n{}\n", step, if step == 1 { "" } else { "s" }, entries.join("   "))
 }
 
@@ -126,6 +158,7 @@ mod tests {
         HeatMap {
             from: "2026-11-20T14:30:00Z".parse().expect("minute"),
             calendar: Calendar::Xnys,
+            columns: Columns::Worst,
             lines: vec![Line { name: "SPY".into(), states }],
         }
     }
@@ -158,6 +191,25 @@ mod tests {
             text.contains("█ quote 367") && text.contains("▒ healed: close 22") && text.contains("! open 1"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_column_shows_the_worst_of_its_minutes_or_what_most_are() {
+        let mut states = vec![State::Quote; 390];
+        states[0] = State::Open;
+        states[6..10].fill(State::Frozen);
+        states[12..15].fill(State::Open);
+        let worst = map(states);
+        let most = HeatMap { columns: Columns::Most, ..worst.clone() };
+        let begins = |map: &HeatMap, cells: &str| {
+            let text = render(map, 80, false);
+            assert!(text.lines().nth(1).is_some_and(|line| line.starts_with(cells)), "{text}");
+            text
+        };
+        assert!(begins(&worst, "SPY !z!█").contains("6 minutes a column, the worst of its minutes"));
+        let text = begins(&most, "SPY █z!█");
+        assert!(text.contains("6 minutes a column, what most of its minutes are"), "{text}");
+        assert!(text.contains("z frozen quote 4") && text.contains("! open 4"), "all are counted: {text}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use mendlake_ports::control;
 use mendlake_ports::error::{Kind, PortError, Result};
 
 use crate::clock::{ClockArgs, ScaledClock};
-use crate::config::{Config, ConfigError, Key};
+use crate::config::{Config, ConfigError, Key, Vendor};
 use crate::lock::{self, Holder, Holding, RunLock};
 use crate::place::{LocalPlace, Vendors, database_path};
 
@@ -130,9 +130,13 @@ pub fn refused(error: ConfigError) -> PortError {
     PortError::caused(Kind::Rejected, "configure", error)
 }
 
+/// Whether a folder is there and holds a lake, of whatever version.
+pub fn is_lake(folder: &Path) -> bool {
+    folder.join(mendlake_adapters::stored::marker::NAME).exists()
+}
+
 fn open_or_make(folder: &Path, now: Timestamp, make: bool) -> Result<(DiskLake, bool)> {
-    let is_lake = folder.join(mendlake_adapters::stored::marker::NAME).exists();
-    if make && !is_lake {
+    if make && !is_lake(folder) {
         return DiskLake::create(folder, now).map(|lake| (lake, true));
     }
     DiskLake::open(folder).map(|lake| (lake, false))
@@ -177,8 +181,13 @@ pub fn vendors(config: &Config) -> Result<Vendors<ReqwestTransport>> {
 
 /// The keys, each in its place.
 pub fn secrets(config: &Config) -> FileSecrets {
-    let keys = [(finnhub::client::NAME, &config.finnhub.key), (alpaca::client::SECRET_NAME, &config.alpaca.key)];
-    FileSecrets::new(keys.into_iter().filter_map(|(name, key)| Some((name.to_owned(), key.clone()?))))
+    let keyed = keyed(config).into_iter();
+    FileSecrets::new(keyed.filter_map(|(name, vendor)| Some((name.to_owned(), vendor.key.clone()?))))
+}
+
+/// The vendors by the names of their keys.
+pub fn keyed(config: &Config) -> [(&'static str, &Vendor); 2] {
+    [(finnhub::client::NAME, &config.finnhub), (alpaca::client::SECRET_NAME, &config.alpaca)]
 }
 
 /// A corrupt ledger is no loss: the lake tells it all again.

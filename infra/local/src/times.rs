@@ -33,12 +33,22 @@ impl FromStr for Moment {
     type Err = TimeError;
 
     fn from_str(text: &str) -> std::result::Result<Self, TimeError> {
-        let wall = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
-        match wall.into_iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok()) {
+        // Read back, since chrono takes `2026-11-1` too, and what is short of a digit may be short of another one.
+        let wall = |form: &str| {
+            let read = NaiveDateTime::parse_from_str(text, form).ok();
+            read.filter(|wall| wall.format(form).to_string() == text)
+        };
+        match ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"].into_iter().find_map(wall) {
             Some(wall) => Ok(Self::Wall(wall)),
             None => text.parse().map(Self::Instant),
         }
     }
+}
+
+/// A day as it is given: `2026-11-20` and nothing else. A value parser of flags.
+pub fn day(text: &str) -> std::result::Result<NaiveDate, String> {
+    let read = text.parse().ok().filter(|day: &NaiveDate| day.to_string() == text);
+    read.ok_or_else(|| "a day is written YYYY-MM-DD, such as 2026-11-20".to_owned())
 }
 
 /// A minute in UTC, short: `2026-11-20 14:30`.
@@ -143,7 +153,17 @@ mod tests {
             assert_eq!(read(text), Ok(expected), "{text}");
         }
         assert_eq!(read("2026-07-20T09:30"), Ok(minute("2026-07-20T13:30:00Z")), "in summer");
-        assert!(read("2026-11-20").is_err() && read("2026-11-20T14:30:30Z").is_err());
+        for text in ["2026-11-20", "2026-11-20T14:30:30Z", "2026-11-1T09:30", "2026-11-20T9:30", " 2026-11-20T09:30"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_has_all_its_digits() {
+        assert_eq!(day("2026-11-01"), Ok(NaiveDate::from_ymd_opt(2026, 11, 1).expect("a day")));
+        for text in ["2026-11-1", "2026-1-01", "26-11-01", "2026-11-31", "2026-11-01 ", "+2026-11-01", "20261101", ""] {
+            assert!(day(text).is_err_and(|why| why.contains("YYYY-MM-DD")), "{text}");
+        }
     }
 
     #[test]

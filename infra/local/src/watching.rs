@@ -48,6 +48,21 @@ pub async fn append(control: &impl Control, edit: Edit, who: &str, why: &str, ma
     control::append(control, Log::Watchlist, &version).await
 }
 
+/// Refuses symbols of which nothing was ever expected, by the first one's name.
+pub fn refuse_strangers<'a>(list: &Watchlist, symbols: impl IntoIterator<Item = &'a Symbol>) -> Result<()> {
+    let ever = list.ever();
+    match symbols.into_iter().find(|symbol| !ever.contains(*symbol)) {
+        None => Ok(()),
+        Some(stranger) => {
+            let what = format!(
+                "`{stranger}` was never watched, so nothing of it is expected: add it with `mendlake watch add {stranger}`, \
+                 or its past with `mendlake watch backfill {stranger} --from … --to …`"
+            );
+            Err(PortError::new(Kind::Rejected, what))
+        }
+    }
+}
+
 /// The provider's calls a minute: as its answers named them last, else as configured. The answers to candle calls name
 /// the same limit and come first, from the probe at the start.
 pub async fn limit(states: Option<&impl SourceStates>, settings: &Settings) -> u32 {
@@ -108,6 +123,19 @@ mod tests {
             panic!("a change")
         };
         assert_eq!((add, remove), (symbols("BAC"), symbols("IBM")));
+    }
+
+    #[test]
+    fn a_symbol_that_was_never_watched_is_refused_by_name_and_one_that_once_was_is_not() {
+        let from = next_effective(now());
+        let version = |edit| Version { v: 1, edit, who: "test".into(), why: String::new(), made_at: now() };
+        let added = version(Edit::Change { from, add: symbols("SPY IBM"), remove: symbols("") });
+        let removed = version(Edit::Change { from: from + 9, add: symbols(""), remove: symbols("IBM") });
+        let list = Watchlist::new([&added, &removed]);
+        refuse_strangers(&list, &symbols("IBM SPY")).expect("both were");
+        let error = refuse_strangers(&list, &symbols("IBM NOPE")).expect_err("a stranger");
+        assert_eq!(error.kind, Kind::Rejected);
+        assert!(error.chain().contains("`NOPE`") && error.chain().contains("mendlake watch add NOPE"));
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! What was known at an instant of what is to be expected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use mendlake_domain::calendar::Session;
@@ -33,6 +33,11 @@ impl Logs {
         Ok(Self { overlay, watchlist, given_up })
     }
 
+    /// Every symbol that an entry of the watchlist names, whenever that was made.
+    pub(super) fn named(&self) -> BTreeSet<Symbol> {
+        Watchlist::new(&self.watchlist).ever()
+    }
+
     /// What was known at an instant: a run knows nothing of what was entered after it.
     pub(super) fn at(&self, at: Timestamp, settings: &Settings) -> Known {
         let overlay = self.overlay.iter().filter(|entry| entry.learned_at <= at).cloned();
@@ -55,8 +60,24 @@ pub(super) struct Known {
 impl Known {
     /// The settled minutes expected of a symbol-session.
     pub(super) fn expected(&self, on: NaiveDate, symbol: &Symbol) -> Result<MinuteSet> {
+        self.expected_before(on, symbol, Some(self.horizon))
+    }
+
+    /// The minutes expected of a symbol-session, settled or not.
+    pub(super) fn whole(&self, on: NaiveDate, symbol: &Symbol) -> Result<MinuteSet> {
+        self.expected_before(on, symbol, None)
+    }
+
+    /// Whether there is a session on this day of which every minute has settled.
+    pub(super) fn is_over(&self, on: NaiveDate) -> Result<bool> {
         let session = self.schedule.session_on(on).map_err(out_of_range)?;
-        let watched = |session: Session| self.watchlist.watched(symbol, session.open, session.close.min(self.horizon));
+        Ok(session.is_some_and(|session| session.close <= self.horizon))
+    }
+
+    fn expected_before(&self, on: NaiveDate, symbol: &Symbol, end: Option<Minute>) -> Result<MinuteSet> {
+        let session = self.schedule.session_on(on).map_err(out_of_range)?;
+        let end = |session: &Session| end.map_or(session.close, |end| session.close.min(end));
+        let watched = |session: Session| self.watchlist.watched(symbol, session.open, end(&session));
         Ok(session.map(watched).unwrap_or_default())
     }
 }

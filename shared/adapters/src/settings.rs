@@ -109,10 +109,10 @@ pub(crate) fn check_message(message: &Message, now: Timestamp) -> Result<()> {
 
 /// Whether a stream takes the record.
 pub(crate) fn check_record(record: &NewRecord) -> Result<()> {
-    if record.data.len() <= MAX_RECORD_BYTES {
+    if record.bytes() <= MAX_RECORD_BYTES {
         return Ok(());
     }
-    let what = format!("append record: over {MAX_RECORD_BYTES} bytes: {}", record.data.len());
+    let what = format!("append record: over {MAX_RECORD_BYTES} bytes with its key: {}", record.bytes());
     Err(PortError::new(Kind::Rejected, what))
 }
 

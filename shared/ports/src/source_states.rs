@@ -32,7 +32,7 @@ pub const MOST_SERVED: usize = 200;
 pub struct SourceState {
     /// How it stands.
     pub health: Health,
-    /// Since when.
+    /// Since when; of a refused key, when it was refused last.
     pub since: Option<Timestamp>,
     /// The key's version this holds for: a new version clears everything but the limit.
     pub key_version: KeyVersion,
@@ -44,6 +44,16 @@ pub struct SourceState {
     pub served: BTreeSet<Symbol>,
     /// The limit its headers named last.
     pub limit: Option<u32>,
+}
+
+/// How long a refused key is left alone: a vendor may refuse one by mistake, and a call an hour hammers nobody.
+pub const DENIED_FOR_MS: i64 = 3_600_000;
+
+impl SourceState {
+    /// Whether the key was refused too lately to be tried again.
+    pub fn is_denied(&self, now: Timestamp) -> bool {
+        self.health == Health::Denied && self.since.is_none_or(|since| now.ms_since(since) < DENIED_FOR_MS)
+    }
 }
 
 /// Source items by source and endpoint.

@@ -6,7 +6,7 @@ use mendlake_domain::minute::Timestamp;
 
 use crate::error::Result;
 
-/// The largest record.
+/// The largest record: its data and its partition key together, as Kinesis counts.
 pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
 
 /// A record to append.
@@ -14,8 +14,15 @@ pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
 pub struct NewRecord {
     /// Spreads records over shards; records of one key keep to one shard.
     pub partition_key: String,
-    /// The record, at most [`MAX_RECORD_BYTES`].
+    /// The record.
     pub data: Vec<u8>,
+}
+
+impl NewRecord {
+    /// What counts towards [`MAX_RECORD_BYTES`] and towards a shard's write rate.
+    pub fn bytes(&self) -> usize {
+        self.data.len() + self.partition_key.len()
+    }
 }
 
 /// The writing end of the stream.

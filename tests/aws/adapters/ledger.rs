@@ -30,7 +30,7 @@ use mendlake_ports::landing::Landing;
 use mendlake_ports::runs::{Run, Runs};
 use wire::{Fate, Wire};
 
-pub(crate) use stages::requests;
+pub(crate) use stages::requests_follow_minutes_and_failures_not_symbols;
 
 type Ledger = DynamoDbLedger<ManualClock>;
 
@@ -87,11 +87,11 @@ fn run(suite: impl Future<Output = ()>) {
     runtime.expect("a runtime").block_on(suite);
 }
 
-pub(crate) fn contracts_on_dynoxide(standins: &StandIns) {
+pub(crate) fn it_keeps_its_contracts_on_dynoxide(standins: &StandIns) {
     run(contracts(standins.dynoxide()));
 }
 
-pub(crate) fn contracts_on_ministack(standins: &StandIns) {
+pub(crate) fn it_keeps_its_contracts_on_ministack(standins: &StandIns) {
     run(contracts(standins.ministack()));
 }
 
@@ -119,7 +119,7 @@ async fn contracts(server: Server) {
     assert!(asked.is_subset(&permitted), "{asked:?}");
 }
 
-pub(crate) fn races(standins: &StandIns) {
+pub(crate) fn of_processes_that_race_for_an_item_one_wins(standins: &StandIns) {
     // Each stand-in decides races in its own way.
     for server in [standins.dynoxide(), standins.ministack()] {
         run(async {
@@ -228,7 +228,7 @@ async fn one_recording_of_a_minute_stays_whole(bench: &Bench) {
     }
 }
 
-pub(crate) fn pages(standins: &StandIns) {
+pub(crate) fn every_page_is_read(standins: &StandIns) {
     for server in [standins.dynoxide(), standins.ministack()] {
         run(async {
             let bench = Bench::new(server).await;
@@ -265,7 +265,7 @@ fn large_gap(name: &str) -> Gap {
     gap
 }
 
-pub(crate) fn lost_answers(standins: &StandIns) {
+pub(crate) fn what_was_told_once_is_done_once_though_an_answer_was_lost(standins: &StandIns) {
     use Fate::{AnswerLost, NeverSent};
     for server in [standins.dynoxide(), standins.ministack()] {
         run(async {
@@ -321,7 +321,7 @@ async fn a_recording_that_died_leaves_the_one_before(bench: &Bench) {
     }
 }
 
-pub(crate) fn another_table(standins: &StandIns) {
+pub(crate) fn a_table_that_is_no_ledger_is_refused_by_name(standins: &StandIns) {
     for server in [standins.dynoxide(), standins.ministack()] {
         run(async {
             let bench = Bench::new(server).await;

@@ -43,6 +43,7 @@ enum Action {
     /// A day was closed, or closed early. Refused where a trade lies more than 10 min inside what it would remove.
     Close {
         /// The trading day.
+        #[arg(value_name = "YYYY-MM-DD", value_parser = times::day)]
         on: NaiveDate,
         /// When it closed, on the exchange's clock; the whole day where it is not said.
         #[arg(long, value_name = "HH:MM")]
@@ -57,6 +58,7 @@ enum Action {
     /// What was entered of a day no longer holds: the calendar does.
     Withdraw {
         /// The trading day.
+        #[arg(value_name = "YYYY-MM-DD", value_parser = times::day)]
         on: NaiveDate,
         /// Why, for the record.
         #[arg(long, value_name = "TEXT")]

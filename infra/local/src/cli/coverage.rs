@@ -17,13 +17,13 @@ use mendlake_ports::gaps::Gaps;
 use mendlake_ports::lake::Lake;
 use serde::Serialize;
 
-use super::output::{on_terminal, print, print_json};
+use super::output::{on_terminal, print, print_json, width};
 use super::{Ending, Failure, Outcome, begin, colour};
 use crate::clock::ClockArgs;
 use crate::config::{ConfigArgs, WatchArgs};
-use crate::heat_map::{HeatMap, Line, State, render, states};
+use crate::heat_map::{Columns, HeatMap, Line, State, render, states};
 use crate::open::Reading;
-use crate::times;
+use crate::{times, watching};
 
 /// Show a session as a heat map: symbols down, time of day across.
 ///
@@ -32,7 +32,7 @@ use crate::times;
 #[derive(clap::Args)]
 pub struct Args {
     /// The session; the last one that has begun where it is not said.
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = times::day)]
     session: Option<NaiveDate>,
 
     /// Only these symbols.
@@ -53,9 +53,6 @@ pub struct Args {
     #[command(flatten)]
     config: ConfigArgs,
 }
-
-/// Characters a line where there is no terminal to ask.
-const WIDTH: u16 = 100;
 
 /// The answer.
 #[derive(Debug, Serialize)]
@@ -87,17 +84,16 @@ pub async fn run(args: Args) -> Outcome {
         None => latest(&schedule, now)?,
     };
     let map = map(&reading, &session, &args.symbols, now).await?;
-    if map.lines.is_empty() {
+    if let Some(what) = missing(&map, &args.symbols) {
         return Err(Failure::usage(format!(
-            "nothing was watched in the session of {}: `mendlake watch` shows what is",
+            "{what} was watched in the session of {}: `mendlake watch` shows what is",
             session.on
         )));
     }
     if args.json {
         print_json(&counted(&map, &session, now))?;
     } else {
-        let width = args.width.or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0)).unwrap_or(WIDTH);
-        let drawn = render(&map, usize::from(width), colour() && on_terminal());
+        let drawn = render(&map, args.width.map_or_else(width, usize::from), colour() && on_terminal());
         print(&format!("{}\n{drawn}", times::session(schedule.calendar, &session)))?;
     }
     let open = map.lines.iter().any(|line| line.states.contains(&State::Open));
@@ -114,8 +110,18 @@ fn latest(schedule: &Schedule, now: Timestamp) -> Result<Session, Failure> {
         .ok_or_else(|| Failure::usage("no session has begun yet: name one with `--session`"))
 }
 
+/// What was asked for and is not in the map.
+fn missing(map: &HeatMap, asked: &[Symbol]) -> Option<String> {
+    let shown = |symbol: &&Symbol| map.lines.iter().any(|line| line.name == symbol.as_str());
+    match asked.iter().find(|symbol| !shown(symbol)) {
+        Some(symbol) => Some(format!("nothing of `{symbol}`")),
+        None => map.lines.is_empty().then(|| "nothing".to_owned()),
+    }
+}
+
 async fn map(reading: &Reading, session: &Session, only: &[Symbol], now: Timestamp) -> Result<HeatMap, Failure> {
     let list = control::watchlist(&reading.lake).await?;
+    watching::refuse_strangers(&list, only)?;
     // The ledger before the lake: what is healed in between is in the lake then.
     let items = match reading.ledger() {
         Ok(ledger) => ledger.of_session(session.on).await?,
@@ -130,6 +136,7 @@ async fn map(reading: &Reading, session: &Session, only: &[Symbol], now: Timesta
     Ok(HeatMap {
         from: session.open,
         calendar: reading.settings.calendar,
+        columns: Columns::Worst,
         lines: lines.into_iter().filter(shown).collect(),
     })
 }

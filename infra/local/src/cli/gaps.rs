@@ -18,7 +18,7 @@ use super::{Ending, Failure, Outcome, Table, begin};
 use crate::clock::{ClockArgs, ScaledClock};
 use crate::config::{ConfigArgs, WatchArgs};
 use crate::open::Reading;
-use crate::times;
+use crate::{times, watching};
 
 /// Show what is missing, why, since when, and when it is tried next.
 ///
@@ -37,11 +37,11 @@ pub struct Args {
     symbols: Vec<Symbol>,
 
     /// Only this session.
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = times::day)]
     session: Option<NaiveDate>,
 
     /// Wait until every symbol of this session is final: nothing open and nothing on its way. A job downstream may start.
-    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["session", "symbols"])]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = times::day, conflicts_with_all = ["session", "symbols"])]
     wait: Option<NaiveDate>,
 
     /// Wait no longer than this many seconds.
@@ -100,6 +100,7 @@ async fn gaps(reading: &Reading, args: &Args) -> Result<Gaps, Failure> {
     if let Some(on) = args.session {
         times::session_on(&reading.schedule().await?, on)?;
     }
+    watching::refuse_strangers(&control::watchlist(&reading.lake).await?, &args.symbols)?;
     let ledger = reading.ledger()?;
     let as_of = ledger.last_run().await?.map(|run| run.at);
     let shown = |run: &OpenRun| {

@@ -131,10 +131,7 @@ impl Cli {
             Command::Watch(args) => here(watch::run(args)),
             Command::Calendar(args) => here(calendar::run(args)),
             Command::Doctor(args) => here(doctor::run(args)),
-            Command::Simulate(args) => on_threads(async {
-                let ended = simulate::run(args).await;
-                ended.map(|()| Ending::Done).map_err(|error| Failure::failed(chain(&error)))
-            }),
+            Command::Simulate(args) => on_threads(simulate::run(args)),
         };
         match outcome {
             Ok(Ending::Done) => ExitCode::SUCCESS,

@@ -34,6 +34,14 @@ pub(super) fn on_terminal() -> bool {
     stdout().is_terminal()
 }
 
+/// Characters a line where there is no terminal to ask.
+const WIDTH: u16 = 100;
+
+/// Characters a line: as wide as the terminal.
+pub(super) fn width() -> usize {
+    usize::from(terminal_size::terminal_size().map_or(WIDTH, |(width, _)| width.0))
+}
+
 /// Columns of text.
 #[derive(Clone, Debug, Default)]
 pub struct Table {

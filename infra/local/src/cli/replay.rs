@@ -26,6 +26,7 @@ use crate::log::StageLog;
 use crate::open::{self, Reading, RealPlace};
 use crate::repair::{Notes, Repair};
 use crate::times::{self, Moment};
+use crate::watching;
 
 /// Fetch what is missing in a range, or with --force replace what is there.
 ///
@@ -42,7 +43,7 @@ pub struct Args {
     symbols: Vec<Symbol>,
 
     /// A whole session.
-    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["from", "to"], required_unless_present = "from")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = times::day, conflicts_with_all = ["from", "to"], required_unless_present = "from")]
     session: Option<NaiveDate>,
 
     /// From this minute on: 2026-11-20T14:30:00Z, or 2026-11-20T09:30 on the exchange's clock.
@@ -139,18 +140,13 @@ async fn asked(reading: &Reading, args: &Args) -> Result<Asked, Failure> {
         _ => return Err(Failure::usage("name a range with `--session`, or with `--from` and `--to`")),
     };
     let sessions = times::sessions_in(&schedule, from, to)?;
-    let ever = control::watchlist(&reading.lake).await?.ever();
+    let list = control::watchlist(&reading.lake).await?;
     let symbols: BTreeSet<Symbol> = args.symbols.iter().cloned().collect();
-    if let Some(stranger) = symbols.iter().find(|symbol| !ever.contains(*symbol)) {
-        return Err(Failure::usage(format!(
-            "`{stranger}` was never watched, so nothing of it is expected: add it with `mendlake watch add {stranger}`, or \
-             its past with `mendlake watch backfill {stranger} --from … --to …`"
-        )));
-    }
+    watching::refuse_strangers(&list, &symbols)?;
     if from.start() > reading.clock.now() {
         return Err(Failure::usage(format!("only the past can be replayed: {from} is still to come")));
     }
-    let symbols = if symbols.is_empty() { ever } else { symbols };
+    let symbols = if symbols.is_empty() { list.ever() } else { symbols };
     if symbols.is_empty() {
         return Err(Failure::usage("nothing was ever watched: `mendlake watch add SYMBOL` begins it"));
     }

@@ -9,6 +9,7 @@ use mendlake_domain::watchlist::{Edit, Watchlist};
 use mendlake_ports::clock::Clock;
 use mendlake_ports::control;
 use mendlake_ports::place::Place;
+use mendlake_ports::secrets::Secrets;
 use mendlake_reconcile::{Entitlement, Probe, probe};
 
 use super::{Ending, Failure, Outcome, begin};
@@ -56,6 +57,12 @@ pub async fn run(args: Args) -> Outcome {
         )));
     }
     let wanted = config.watched.as_ref().map(|watched| watched.value.symbols()).transpose()?;
+    // What is wrong with the command is said before anything is made.
+    keys(&config).await?;
+    open::vendors(&config)?;
+    if wanted.is_none() && !open::is_lake(&config.lake) {
+        return Err(nothing_watched());
+    }
     let Working { place, made, lock } = open::work(&config, &clock, true).await?;
     if made {
         tracing::info!("made a lake at {}", config.lake.display());
@@ -67,9 +74,7 @@ pub async fn run(args: Args) -> Outcome {
     let next = place.clock().now().minute() + 1;
     let idle = |minute| list.at(minute).is_empty();
     if wanted.is_none() && idle(next) && idle(next + COMING_MIN) {
-        return Err(Failure::usage(
-            "nothing is watched: name symbols with `--symbols AAPL,MSFT`, or a file of them with `--watchlist`",
-        ));
+        return Err(nothing_watched());
     }
     let probes = probe(&place, &config.settings).await?;
     let watched = watch(&place, &config, &list, wanted).await?;
@@ -78,6 +83,21 @@ pub async fn run(args: Args) -> Outcome {
     drop(lock);
     ended?;
     Ok(Ending::Done)
+}
+
+fn nothing_watched() -> Failure {
+    Failure::usage("nothing is watched: name symbols with `--symbols AAPL,MSFT`, or a file of them with `--watchlist`")
+}
+
+/// Refuses a configured key that cannot be one, or cannot be read.
+async fn keys(config: &Config) -> Result<(), Failure> {
+    let secrets = open::secrets(config);
+    for (name, vendor) in open::keyed(config) {
+        if vendor.key.is_some() {
+            secrets.secret(name, true).await.map_err(|error| Failure::usage(error.chain()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Brings the lake's watchlist in line with the configured symbols, where there are any; gives what is watched.
@@ -138,12 +158,27 @@ async fn say(place: &RealPlace, config: &Config, watched: &[Symbol], probes: &[P
     if !probes.iter().any(heals) {
         tracing::error!(
             runbook = Alarm::GapsOpen.as_str(),
-            "no source has candles for these keys, so what is lost stays open: {}; use a key that is not refused and whose \
-             plan has candles, or a free Alpaca key beside it: set APCA_API_KEY_ID and APCA_API_SECRET_KEY",
-            sources.join(", ")
+            "no source has candles for these keys, so what is lost stays open: {}; {}",
+            sources.join(", "),
+            advice(probes)
         );
     }
     Ok(())
+}
+
+/// What to do where no source has candles. A plan is named as missing only where a key was taken.
+fn advice(probes: &[Probe]) -> String {
+    let denied = |probe: &&Probe| probe.entitlement == Entitlement::Denied;
+    let refused: Vec<&str> = probes.iter().filter(denied).map(|probe| probe.source.as_str()).collect();
+    let alpaca = "a free Alpaca key beside it: set APCA_API_KEY_ID and APCA_API_SECRET_KEY";
+    match (refused.len(), probes.len() - refused.len()) {
+        (0, _) => format!("get the plan that is missing, or {alpaca}"),
+        (_, 0) => format!("replace the key that is refused ({})", refused.join(", ")),
+        _ => format!(
+            "replace the key that is refused ({}), get the plan that is missing, or {alpaca}",
+            refused.join(", ")
+        ),
+    }
 }
 
 /// A source as the start-up line and `doctor` name it.
@@ -173,4 +208,23 @@ async fn next_session(place: &RealPlace, config: &Config) -> Result<String, Fail
             }
         },
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn probe(source: &str, entitlement: Entitlement) -> Probe {
+        Probe { source: source.parse().expect("a name"), entitlement, limit: None }
+    }
+
+    #[test]
+    fn a_plan_is_said_to_be_missing_only_of_a_key_that_was_taken() {
+        let no_plan = || probe("finnhub", Entitlement::NotEntitled { plan: "Premium".into() });
+        let denied = |source| probe(source, Entitlement::Denied);
+        assert!(advice(&[no_plan()]).starts_with("get the plan that is missing, or a free Alpaca key"));
+        assert_eq!(advice(&[denied("finnhub")]), "replace the key that is refused (finnhub)");
+        let both = advice(&[no_plan(), denied("alpaca:sip")]);
+        assert!(both.contains("(alpaca:sip)") && both.contains("plan that is missing"), "{both}");
+    }
 }

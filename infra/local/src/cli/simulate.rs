@@ -1,13 +1,16 @@
 //! `mendlake simulate`: both vendors, simulated, for any of their clients.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mendlake_domain::calendar::Calendar;
 use mendlake_ports::clock::Clock as _;
+use mendlake_ports::error::chain;
 use mendlake_ports::secrets::Key;
 
+use super::{Ending, Failure, Outcome};
 use crate::clock::{ClockArgs, ScaleError, ScaledClock};
 use crate::finnhub::{Account, CANDLE_LATE_S, Exposure, Plan, Script, ScriptError, Server, StartError, Terms, Vendor};
 use crate::market::{GeneratedMarket, Market, RecordedError, RecordedMarket, Wanted};
@@ -118,13 +121,29 @@ pub enum SimulateError {
     Interrupt(#[source] std::io::Error),
 }
 
+impl SimulateError {
+    /// What the command ends with: what its values cannot be is the command's fault, a port that is taken is not.
+    fn failure(&self) -> Failure {
+        let message = chain(self);
+        match self {
+            Self::Interrupt(_) => Failure::failed(message),
+            Self::Start(StartError::Listen { source, .. }) if source.kind() == ErrorKind::AddrInUse => {
+                Failure::not_now(message)
+            }
+            Self::Market(_) | Self::Script(_) | Self::Clock(_) | Self::Key(_) | Self::Start(_) => {
+                Failure::usage(message)
+            }
+        }
+    }
+}
+
 /// Runs the simulator until it is interrupted.
-pub async fn run(args: Args) -> Result<(), SimulateError> {
-    let (server, line) = start(&args).await?;
+pub async fn run(args: Args) -> Outcome {
+    let (server, line) = start(&args).await.map_err(|error| error.failure())?;
     announce(&line);
-    tokio::signal::ctrl_c().await.map_err(SimulateError::Interrupt)?;
+    tokio::signal::ctrl_c().await.map_err(|error| SimulateError::Interrupt(error).failure())?;
     server.stop().await;
-    Ok(())
+    Ok(Ending::Done)
 }
 
 /// Starts the simulator, and gives the line that says where it is.
@@ -242,14 +261,25 @@ mod tests {
     async fn what_it_cannot_do_is_said_before_it_listens() {
         for (words, says) in [
             (vec!["--listen", "0.0.0.0:0"], "127.0.0.1"),
+            (vec!["--expose", "--listen", "192.0.2.1:0"], "192.0.2.1:0"),
             (vec!["--market", "no/such/folder"], "no/such/folder"),
             (vec!["--faults", "no/such.toml"], "no/such.toml"),
             (vec!["--rate", "0"], "rate"),
             (vec!["--key", "two words"], "--key"),
         ] {
             let error = start(&args(&words)).await.expect_err(says);
-            let chain = mendlake_ports::error::chain(&error);
-            assert!(chain.contains(says), "{words:?}: {chain}");
+            let failure = error.failure();
+            assert!(failure.message.contains(says), "{words:?}: {failure:?}");
+            assert_eq!(failure.code, 2, "{words:?}: {failure:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_no_fault_of_the_command() {
+        let (server, _) = start(&args(&["--listen", "127.0.0.1:0"])).await.expect("a start");
+        let taken = server.base_url().trim_start_matches("http://").to_owned();
+        let failure = start(&args(&["--listen", &taken])).await.expect_err("taken").failure();
+        assert!(failure.code == 4 && failure.message.contains(&taken), "{failure:?}");
+        server.stop().await;
     }
 }

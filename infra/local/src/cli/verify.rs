@@ -1,7 +1,7 @@
 //! `mendlake verify`: the lake against its footers, against the laws, against the ledger.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use mendlake_adapters::disk::DiskLake;
+use mendlake_adapters::disk::{DiskLake, Listing, StoredObject};
 use mendlake_adapters::sqlite::ledger::SqliteLedger;
 use mendlake_domain::settings::Settings;
 use mendlake_ports::clock::Clock;
@@ -25,7 +25,8 @@ use crate::repair::{Notes, Repair};
 /// against the laws; the ledger and the session statuses against what the lake holds.
 ///
 /// Reads only, and may run beside `mendlake run`. Exit code 3 where anything is found: an object that is not what it was, a
-/// broken law, parked batches. Rows that an overlay put outside their session later are counted and are no finding.
+/// file that is none, a broken law, rows of a symbol that no entry of the watchlist names, a session that is over without its
+/// statuses, parked batches. Rows that an overlay put outside their session later are counted and are no finding.
 #[derive(clap::Args)]
 pub struct Args {
     /// First derive the ledger anew from the lake: for a ledger that was lost or is corrupt. Not beside `mendlake run`. A
@@ -51,6 +52,8 @@ struct Verified {
     rows_in_objects: u64,
     /// Objects that are not what they were, each with its name.
     corrupt: Vec<String>,
+    /// Files among the objects that no writer named, each with its folder.
+    foreign: Vec<String>,
     audit: AuditReport,
     /// Whether there is a ledger to check.
     ledger: bool,
@@ -81,40 +84,42 @@ pub async fn run(args: Args) -> Outcome {
 }
 
 async fn verify(reading: &Reading) -> Result<Verified, Failure> {
-    let (objects, rows_in_objects, corrupt) = check_objects(&reading.lake)?;
+    let Listing { objects, foreign } = reading.lake.listing()?;
+    let (rows_in_objects, corrupt) = check_objects(&reading.lake, &objects)?;
     let database = match reading.database() {
         Ok(database) => Some(database),
         Err(error) if error.kind == Kind::Rejected => None,
         Err(error) => return Err(error.into()),
     };
     let ledger = database.clone().map(SqliteLedger::new);
-    let audit = audit(&reading.lake, ledger.as_ref(), &reading.settings, reading.clock.now()).await?;
+    let oldest = reading.lake.oldest_on()?;
+    let audit = audit(&reading.lake, ledger.as_ref(), &reading.settings, oldest, reading.clock.now()).await?;
     let parked = reading.lake.parked().await?.len();
     let dead_letters = match database {
         Some(database) => dead_letters(database, reading.clock).await?,
         None => 0,
     };
-    let sound = corrupt.is_empty() && audit.found == 0 && parked == 0 && dead_letters == 0 && ledger.is_some();
+    let whole = corrupt.is_empty() && foreign.is_empty() && audit.found == 0 && ledger.is_some();
     Ok(Verified {
-        objects,
+        objects: objects.len(),
         rows_in_objects,
         corrupt,
+        foreign: foreign.iter().map(|file| format!("dt={}/{}", file.dt, file.name)).collect(),
         audit,
         ledger: ledger.is_some(),
         parked,
         quarantined: reading.lake.quarantined().await?.len(),
         dead_letters,
-        sound,
+        sound: whole && parked == 0 && dead_letters == 0,
     })
 }
 
 /// Reads every object whole.
-fn check_objects(lake: &DiskLake) -> Result<(usize, u64, Vec<String>), Failure> {
-    let objects = lake.objects()?;
+fn check_objects(lake: &DiskLake, objects: &[StoredObject]) -> Result<(u64, Vec<String>), Failure> {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} objects, {eta} left").expect("the template is one");
     let bar = ProgressBar::new(objects.len() as u64).with_style(style);
     let (mut rows, mut corrupt) = (0, Vec::new());
-    for object in &objects {
+    for object in objects {
         match lake.verify_object(object) {
             Ok(footer) => rows += footer.rows,
             Err(error) if error.kind == Kind::Corrupt => corrupt.push(format!("dt={}: {}", object.dt, error.chain())),
@@ -123,7 +128,7 @@ fn check_objects(lake: &DiskLake) -> Result<(usize, u64, Vec<String>), Failure> 
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok((objects.len(), rows, corrupt))
+    Ok((rows, corrupt))
 }
 
 /// Derives the ledger anew: what is in the stream lands, then everything is reconciled from the first minute on.
@@ -145,13 +150,18 @@ async fn rebuild_ledger(config: &Config, clock: &ClockArgs) -> Result<(), Failur
 }
 
 fn text(verified: &Verified) -> String {
-    let Verified { objects, rows_in_objects, corrupt, audit, .. } = verified;
+    let Verified { objects, rows_in_objects, corrupt, foreign, audit, .. } = verified;
     let mut text = format!("{objects} objects with {rows_in_objects} rows, {} of them corrupt\n", corrupt.len());
     for what in corrupt {
         text.push_str(&format!("  {what}\n"));
     }
     if !corrupt.is_empty() {
         text.push_str("  move each out of the lake, then `mendlake reconcile`: what it held is fetched again\n");
+    }
+    for file in foreign {
+        text.push_str(&format!(
+            "  {file}: no object has such a name, move it away: until then its date cannot be read\n"
+        ));
     }
     let AuditReport { sessions, expected, present, open, unrecoverable, .. } = audit;
     match audit.reconciled_through {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Subcommand;
+use mendlake_domain::calendar::Session;
 use mendlake_domain::minute::{Minute, Timestamp};
 use mendlake_domain::settings::Settings;
 use mendlake_domain::symbol::Symbol;
@@ -113,7 +114,7 @@ pub async fn run(args: Args) -> Outcome {
         Action::List => None,
         Action::Add(change) => add(&reading, &list, change, &mut notes).await?,
         Action::Remove(change) => remove(&reading, &list, change, &mut notes),
-        Action::Backfill(backfill) => Some(fill(&reading, backfill).await?),
+        Action::Backfill(backfill) => Some(fill(&reading, backfill, &mut notes).await?),
     };
     if let Some(edit) = edit {
         undone_at_next_start(&reading, &config, &edit, &mut notes);
@@ -152,12 +153,27 @@ fn remove(reading: &Reading, list: &Watchlist, change: &Change, notes: &mut Vec<
     (!remove.is_empty()).then(|| Edit::Change { from, add: BTreeSet::new(), remove })
 }
 
-async fn fill(reading: &Reading, backfill: &Backfill) -> Result<Edit, Failure> {
+async fn fill(reading: &Reading, backfill: &Backfill, notes: &mut Vec<String>) -> Result<Edit, Failure> {
     let schedule = reading.schedule().await?;
     let (from, to) = (backfill.from.minute(schedule.calendar), backfill.to.minute(schedule.calendar));
-    times::sessions_in(&schedule, from, to)?;
-    let symbols = backfill.symbols.iter().cloned().collect();
+    let sessions = times::sessions_in(&schedule, from, to)?;
+    let symbols: BTreeSet<Symbol> = backfill.symbols.iter().cloned().collect();
+    notes.push(filled(&symbols, &sessions, from, to));
     Ok(Edit::Backfill { from, to, symbols })
+}
+
+/// What a backfill expects, and who heals it.
+fn filled(symbols: &BTreeSet<Symbol>, sessions: &[Session], from: Minute, to: Minute) -> String {
+    let minutes: usize = sessions.iter().map(|s| s.open.max(from).until(s.close.min(to)).count()).sum();
+    let names: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
+    format!(
+        "backfill of {} from {} to {} UTC: {minutes} minutes of {} sessions are expected of each symbol from now on; \
+         `mendlake run` heals them, `mendlake replay --mode apply` does so at once",
+        names.join(" "),
+        times::utc(from),
+        times::utc(to),
+        sessions.len(),
+    )
 }
 
 fn effective(reading: &Reading, change: &Change) -> Minute {
@@ -220,4 +236,23 @@ fn text(watched: &Watched) -> String {
         text.push_str(&format!("\n{}", table.text()));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use mendlake_domain::calendar::Calendar;
+
+    use super::*;
+
+    #[test]
+    fn a_backfill_says_which_minutes_of_which_sessions_it_expects() {
+        let minute = |text: &str| text.parse::<Minute>().expect("a minute");
+        let session =
+            |on: &str| Calendar::Xnys.session_on(on.parse().expect("a day")).expect("known").expect("a session");
+        let symbols = ["IBM", "SPY"].map(|symbol| symbol.parse().expect("a symbol")).into();
+        let sessions = [session("2026-11-25"), session("2026-11-27")];
+        let said = filled(&symbols, &sessions, minute("2026-11-25T20:00:00Z"), minute("2026-11-27T15:00:00Z"));
+        let begins = "backfill of IBM SPY from 2026-11-25 20:00 to 2026-11-27 15:00 UTC: 90 minutes of 2 sessions are";
+        assert!(said.starts_with(begins), "{said}");
+    }
 }

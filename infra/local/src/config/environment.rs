@@ -13,7 +13,8 @@ pub const ALPACA_ID: &str = "APCA_API_KEY_ID";
 /// The secret of Alpaca's key.
 pub const ALPACA_SECRET: &str = "APCA_API_SECRET_KEY";
 
-/// Begins like a key and is none: names the recorded market for `demo` and for tests.
+/// Begins like a key and is none: names the recorded market that tests play. `demo` takes none from it, so that the same
+/// command plays the same day on every machine.
 pub const MARKET: &str = "MENDLAKE_MARKET";
 
 /// Set to anything, it takes colour out of all output.
@@ -26,11 +27,12 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads the process's environment. A value that is no text is absent.
+    /// Reads the process's environment.
     pub fn read() -> Self {
-        // `vars` would panic on a variable of anybody's that is no text.
+        // `vars` would panic on a variable of anybody's that is no text. What is no text in a value of ours becomes a
+        // character that no key has and no value may have, so that it is refused rather than taken for absent.
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         };
         Self::of(std::env::vars_os().filter_map(text))
     }
@@ -49,11 +51,6 @@ impl Environment {
         self.variables.get(name).map(String::as_str)
     }
 
-    /// The folder of a recorded market, where it is named.
-    pub fn market(&self) -> Option<&str> {
-        self.get(MARKET)
-    }
-
     /// Whether colour is unwanted.
     pub fn no_color(&self) -> bool {
         self.get(NO_COLOR).is_some()
@@ -65,6 +62,14 @@ impl Environment {
         let mut keys = Vec::new();
         for (name, value) in self.variables.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
             match named(name) {
+                Some(key) if value.contains(char::REPLACEMENT_CHARACTER) => {
+                    return Err(ConfigError::Value {
+                        name: key.to_string(),
+                        text: String::new(),
+                        origin: Origin::Variable(name.clone()),
+                        why: "it is no text: UTF-8 is wanted".into(),
+                    });
+                }
                 Some(key) => keys.push((key, value.clone(), Origin::Variable(name.clone()))),
                 None if name == MARKET => {}
                 None => {

@@ -121,6 +121,11 @@ impl Key {
         format!("{PREFIX}{}", self.name().replace('.', "_").to_uppercase())
     }
 
+    /// Whether it is an address: one may hold a password.
+    pub(super) const fn is_address(self) -> bool {
+        matches!(self, Self::Proxy | Self::FinnhubBaseUrl | Self::AlpacaBaseUrl)
+    }
+
     /// Whether it names a file or folder: relative ones in a file are relative to that file.
     pub(super) const fn is_path(self) -> bool {
         matches!(self, Self::Lake | Self::Watchlist | Self::FinnhubKeyFile | Self::AlpacaKeyFile)

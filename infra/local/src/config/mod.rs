@@ -95,11 +95,10 @@ impl Config {
         Values(&given).config(environment, file, given.clone())
     }
 
-    /// Every key with its value, where it has one, and where that comes from. A proxy's password is left out.
+    /// Every key with its value, where it has one, and where that comes from. Passwords in addresses are left out.
     pub fn values(&self) -> impl Iterator<Item = (Key, Option<String>, &Origin)> {
         Key::ALL.into_iter().map(|key| match self.given.get(&key) {
-            Some((text, origin)) if key == Key::Proxy => (key, Some(without_user(text)), origin),
-            Some((text, origin)) => (key, Some(text.clone()), origin),
+            Some((text, origin)) => (key, Some(shown(key, text)), origin),
             None => (key, key.default().map(str::to_owned), &Origin::Default),
         })
     }
@@ -126,6 +125,11 @@ impl Config {
             }
         })
     }
+}
+
+/// A value as people may see it.
+fn shown(key: Key, text: &str) -> String {
+    if key.is_address() { without_user(text) } else { text.to_owned() }
 }
 
 /// An address without the user and the password that may be in it.
@@ -180,7 +184,7 @@ impl Values<'_> {
             watched: self.watched()?,
             finnhub: self.vendor([Key::FinnhubBaseUrl, Key::FinnhubRateLimit, Key::FinnhubKeyFile], finnhub_key)?,
             alpaca: self.vendor([Key::AlpacaBaseUrl, Key::AlpacaRateLimit, Key::AlpacaKeyFile], alpaca_key)?,
-            proxy: self.optional(Key::Proxy, parsed::<String>)?,
+            proxy: self.optional(Key::Proxy, proxy)?,
             log_format: self.wanted(Key::LogFormat, log_format)?.value,
             log_level: self.wanted(Key::LogLevel, log_level)?.value,
             file,
@@ -228,7 +232,7 @@ impl Values<'_> {
         let by_flag = file.as_ref().is_some_and(|file| matches!(file.origin, Origin::Flag(_)));
         let file = file.map(|file| KeyPlace::File(file.value));
         Ok(Vendor {
-            base_url: self.wanted(url, parsed::<String>)?,
+            base_url: self.wanted(url, address)?,
             rate_limit: self.wanted(limit, calls)?.value,
             key: if by_flag { file } else { in_environment.or(file) },
         })
@@ -258,7 +262,7 @@ impl Values<'_> {
             Some((text, origin)) => (text.clone(), origin.clone()),
             None => (key.default().unwrap_or_default().to_owned(), Origin::Default),
         };
-        ConfigError::Value { name: key.to_string(), text, origin, why }
+        ConfigError::Value { name: key.to_string(), text: shown(key, &text), origin, why }
     }
 }
 
@@ -281,6 +285,30 @@ fn parsed<T: FromStr<Err: ToString>>(text: &str) -> Result<T, String> {
         return Err("it is empty".into());
     }
     text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// A vendor's address. The transport judges the rest of it, when it is made.
+fn address(text: &str) -> Result<String, String> {
+    let text: String = parsed(text)?;
+    match text.split_once("://") {
+        Some((scheme, _)) if is_http(scheme) => Ok(text),
+        _ => Err("an address such as `https://host` is wanted: `http` and `https` are known".into()),
+    }
+}
+
+/// A proxy's address, that may leave out its scheme.
+fn proxy(text: &str) -> Result<String, String> {
+    let text: String = parsed(text)?;
+    match text.split_once("://") {
+        Some((scheme, _)) if !is_http(scheme) => {
+            Err("a proxy such as `http://host:port` is wanted: `http` and `https` are known".into())
+        }
+        _ => Ok(text),
+    }
+}
+
+fn is_http(scheme: &str) -> bool {
+    ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
 fn seconds(text: &str) -> Result<i64, String> {

@@ -171,3 +171,35 @@ fn a_vendors_address_is_judged_with_its_place() {
     let said = refused.to_string();
     assert!(said.contains("mendlake.toml:2") && said.contains("https"), "{said}");
 }
+
+#[test]
+fn a_password_in_a_vendors_address_is_never_shown() {
+    let file = "[finnhub]\nbase_url = \"http://me:sesame@finnhub.io\"\n[alpaca]\nbase_url = \"https://me:ses@me@x.io\"";
+    let config = resolve(&Given { file, ..NOTHING }).expect("config");
+    let shown: Vec<String> = config.values().filter_map(|(_, value, _)| value).collect();
+    assert!(shown.iter().any(|value| value == "http://…@finnhub.io"), "{shown:?}");
+    assert!(shown.iter().any(|value| value == "https://…@x.io"), "{shown:?}");
+    assert!(!shown.iter().any(|value| value.contains("ses")), "{shown:?}");
+}
+
+#[test]
+fn an_address_of_another_scheme_is_refused_with_its_place_and_without_its_password() {
+    for (file, says) in [
+        ("[finnhub]\nbase_url = \"ftp://me:sesame@x.io\"", "`finnhub.base_url` = `ftp://…@x.io` (mendlake.toml:2): "),
+        ("[alpaca]\nbase_url = \"file:///x\"", "`alpaca.base_url` = `file:///x` (mendlake.toml:2): "),
+        ("[alpaca]\nbase_url = \"x.io\"", "`alpaca.base_url` = `x.io` (mendlake.toml:2): "),
+        ("proxy = \"socks5://me:sesame@x:1\"", "`proxy` = `socks5://…@x:1` (mendlake.toml:1): "),
+    ] {
+        let said = refusal(&Given { file, ..NOTHING });
+        assert!(said.starts_with(says) && said.contains("`https`") && !said.contains("sesame"), "{file}: {said}");
+    }
+    for file in ["proxy = \"HTTP://x:1\"", "proxy = \"x:1\"", "[finnhub]\nbase_url = \"HTTPS://x\""] {
+        assert!(resolve(&Given { file, ..NOTHING }).is_ok(), "{file}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_refused_rather_than_left_out() {
+    let said = refusal(&Given { variables: &[("MENDLAKE_LAKE", "l\u{fffd}ke")], ..NOTHING });
+    assert!(said.contains("`lake`") && said.contains("`MENDLAKE_LAKE`") && said.contains("UTF-8"), "{said}");
+}

@@ -3,8 +3,10 @@
 mod bad_day;
 mod losses;
 mod result;
+mod scratch;
 mod show;
 mod teller;
+mod trouble;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -20,10 +22,11 @@ use mendlake_ports::error::{Kind, PortError, Result};
 
 use crate::finnhub::Plan;
 use crate::market::{GeneratedMarket, Market, RecordedMarket, Wanted};
-use crate::rehearsal::{Played, Rehearsal};
+use crate::rehearsal::{Abandon, Played, Rehearsal};
 
 pub use bad_day::BadDay;
-pub use result::{DemoResult, examine};
+pub use result::{DemoResult, Picture, examine};
+pub use scratch::Scratch;
 pub use show::show;
 pub use teller::Teller;
 
@@ -53,7 +56,8 @@ pub fn play(options: &Options, out: impl Write + Send + 'static) -> Result<(Play
     let market = Arc::new(market);
     let symbols = symbols(options, &market, &session)?;
     let day = BadDay::of(&session);
-    let teller = Teller::new(out, &session, symbols.len(), &day);
+    let abandon = Abandon::default();
+    let teller = Teller::new(out, &session, symbols.len(), &day, abandon.clone());
     let rehearsal = Rehearsal {
         market: market.clone(),
         symbols: symbols.clone(),
@@ -70,7 +74,13 @@ pub fn play(options: &Options, out: impl Write + Send + 'static) -> Result<(Play
         to_the_end: false,
         folder: options.out.clone(),
     };
-    let played = rehearsal.play(teller)?;
+    let played = rehearsal.play_unless(&abandon, teller).map_err(|error| {
+        let what = format!(
+            "play the demo in `{}` (make room there, or name another folder with `--out`)",
+            options.out.display()
+        );
+        if error.kind == Kind::Unavailable { PortError::caused(Kind::Unavailable, what, error) } else { error }
+    })?;
     played.engine.observer().close(played.ended_at, played.whole);
     let result = examine(&played, &market, &symbols, options)?;
     Ok((played, result))

@@ -5,18 +5,19 @@ use std::path::PathBuf;
 
 use futures_util::FutureExt;
 use mendlake_domain::calendar::Session;
-use mendlake_domain::coverage::MinuteSet;
+use mendlake_domain::coverage::{Coverage, Held, MinuteSet};
 use mendlake_domain::gap::Gap;
 use mendlake_domain::minute::{Minute, Timestamp};
 use mendlake_domain::quote::{Basis, StoredRow};
 use mendlake_domain::symbol::Symbol;
 use mendlake_ports::error::{Kind, PortError, Result};
-use mendlake_ports::gaps::Gaps;
+use mendlake_ports::gaps::{Gaps, VersionedGap};
 use mendlake_ports::lake::Lake;
 use mendlake_ports::place::Place;
 use serde::Serialize;
 
 use super::{Options, Teller, losses};
+use crate::heat_map::{Columns, HeatMap, Line, State, states};
 use crate::market::Market;
 use crate::rehearsal::Played;
 use crate::rehearsal::truth::{Judgement, Spread, distance, judge};
@@ -62,22 +63,18 @@ pub struct DemoResult {
     pub ended_at: Timestamp,
     /// Where the lake is.
     pub lake: PathBuf,
-    /// Symbol by symbol: minutes of live, healed, corrected and open.
+    /// What the lake held before anything was healed, and in the end.
     #[serde(skip)]
     pub picture: Picture,
 }
 
-/// What a heat map shows.
-#[derive(Clone, Debug, Default)]
+/// The day as heat maps.
+#[derive(Clone, Debug)]
 pub struct Picture {
-    /// Minutes with a live sample, before anything was healed or corrected; frozen ones apart.
-    pub sampled: BTreeMap<Symbol, MinuteSet>,
-    /// Minutes whose live sample was frozen and was corrected later.
-    pub frozen: BTreeMap<Symbol, MinuteSet>,
-    /// Minutes with a row in the end, by basis.
-    pub current: BTreeMap<Symbol, BTreeMap<Basis, MinuteSet>>,
-    /// The session.
-    pub session: Option<Session>,
+    /// Before anything was healed or corrected.
+    pub sampled: HeatMap,
+    /// In the end.
+    pub healed: HeatMap,
 }
 
 /// Examines a demo that was played.
@@ -98,9 +95,14 @@ async fn examine_all(
     let watched: BTreeSet<Symbol> = symbols.iter().cloned().collect();
     let rows = place.lake().rows(&watched, session.open, session.close).await?;
     let current = StoredRow::current(rows.clone());
-    let picture = picture(&session, &rows, &current);
-    let lost = lost(symbols, &session, &picture);
     let items = place.ledger().of_session(session.on).await?;
+    let coverage = place.lake().coverage(session.open, session.close).await?;
+    let sampled = sampled(&rows);
+    let picture = Picture {
+        sampled: heat_map(market, &session, symbols, |symbol| as_sampled(&session, symbol, &sampled, &coverage)),
+        healed: heat_map(market, &session, symbols, |symbol| as_healed(&session, symbol, &items, &coverage)),
+    };
+    let lost = lost(symbols, &session, &sampled);
     let count = |minutes: fn(&Gap) -> MinuteSet| items.iter().map(|item| minutes(&item.gap).len()).sum();
     let judged = |wanted: Judgement| current.iter().filter(|r| judge(market, &session, &r.row) == wanted).count();
     let healed_rows = || current.iter().filter(|r| r.row.basis != Basis::Quote);
@@ -127,33 +129,60 @@ async fn examine_all(
         duplicates: current.len() - identities.len(),
         superseded: rows.len() - current.len(),
         healed_distance_bp: Spread::of(distances.collect()),
-        lost_by: losses::by_cause(place, &played.vendor.calls(), &session, &lost).await?,
+        lost_by: losses::by_cause(place, market, &played.vendor.calls(), &session, &lost).await?,
         ended_at: played.ended_at,
         lake: options.out.clone(),
         picture,
     })
 }
 
-fn picture(session: &Session, rows: &[StoredRow], current: &[StoredRow]) -> Picture {
-    let mut picture = Picture { session: Some(*session), ..Picture::default() };
+/// The minutes of each symbol with a live sample.
+fn sampled(rows: &[StoredRow]) -> BTreeMap<Symbol, MinuteSet> {
+    let mut sampled: BTreeMap<Symbol, MinuteSet> = BTreeMap::new();
     for row in rows.iter().map(|stored| &stored.row).filter(|row| row.basis == Basis::Quote) {
-        picture.sampled.entry(row.symbol.clone()).or_default().insert(row.minute);
+        sampled.entry(row.symbol.clone()).or_default().insert(row.minute);
     }
-    for row in current.iter().map(|stored| &stored.row) {
-        let of = picture.current.entry(row.symbol.clone()).or_default();
-        of.entry(row.basis).or_default().insert(row.minute);
-        if row.revision > 0 {
-            picture.frozen.entry(row.symbol.clone()).or_default().insert(row.minute);
+    sampled
+}
+
+fn heat_map(market: &Market, session: &Session, symbols: &[Symbol], of: impl Fn(&Symbol) -> Vec<State>) -> HeatMap {
+    let line = |symbol: &Symbol| Line { name: symbol.to_string(), states: of(symbol) };
+    // Each minute one symbol's answer is lost: of the worst minutes alone nothing else could be seen.
+    let columns = Columns::Most;
+    HeatMap { from: session.open, calendar: market.calendar(), columns, lines: symbols.iter().map(line).collect() }
+}
+
+/// What was corrected later was a frozen quote: nothing else of the bad day leaves a wrong row.
+fn as_sampled(
+    session: &Session,
+    symbol: &Symbol,
+    sampled: &BTreeMap<Symbol, MinuteSet>,
+    coverage: &Coverage,
+) -> Vec<State> {
+    let state = |minute: Minute| {
+        let sampled = sampled.get(symbol).is_some_and(|set| set.contains(minute));
+        let corrected = coverage.get(symbol).is_some_and(|held| held.revised.contains(minute));
+        match (sampled, corrected) {
+            (true, true) => State::Frozen,
+            (true, false) => State::Quote,
+            (false, _) => State::Open,
         }
-    }
-    picture
+    };
+    session.open.until(session.close).map(state).collect()
+}
+
+fn as_healed(session: &Session, symbol: &Symbol, items: &[VersionedGap], coverage: &Coverage) -> Vec<State> {
+    let item = items.iter().map(|item| &item.gap).find(|gap| gap.symbol == *symbol);
+    let nothing = Held::default();
+    let held = coverage.get(symbol).unwrap_or(&nothing);
+    states([session.open, session.close, session.close], &session.minutes(), held, item)
 }
 
 /// Expected symbol-minutes without a live sample.
-fn lost(symbols: &[Symbol], session: &Session, picture: &Picture) -> BTreeSet<(Symbol, Minute)> {
+fn lost(symbols: &[Symbol], session: &Session, sampled: &BTreeMap<Symbol, MinuteSet>) -> BTreeSet<(Symbol, Minute)> {
     let nothing = MinuteSet::new();
     let of = |symbol: &Symbol| {
-        let sampled = picture.sampled.get(symbol).unwrap_or(&nothing);
+        let sampled = sampled.get(symbol).unwrap_or(&nothing);
         let lost: Vec<_> = session.minutes().difference(sampled).iter().map(|m| (symbol.clone(), m)).collect();
         lost
     };

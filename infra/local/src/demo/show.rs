@@ -1,120 +1,21 @@
 //! What a person sees at the end of a demo: the heat maps, what was lost and how it was healed, where the lake is.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use mendlake_domain::calendar::Session;
-use mendlake_domain::coverage::MinuteSet;
-use mendlake_domain::minute::Minute;
 use mendlake_domain::quote::Basis;
-use mendlake_domain::symbol::Symbol;
 
-use super::result::{DemoResult, Picture};
+use super::result::DemoResult;
+use crate::heat_map::render;
 
-/// Characters of a heat map's row: five minutes each on a full day.
-const COLUMNS: i64 = 78;
-
-/// Renders the result of a demo as text.
-pub fn show(result: &DemoResult, colour: bool) -> String {
+/// Renders the result of a demo as text, heat maps in at most `width` characters a line.
+pub fn show(result: &DemoResult, width: usize, colour: bool) -> String {
     let mut text = String::new();
     let out = &mut text;
-    if let Some(session) = result.picture.session {
-        heat_map(out, "as sampled", result, &session, colour, |symbol, minute| before(&result.picture, symbol, minute));
-        heat_map(out, "as healed", result, &session, colour, |symbol, minute| after(&result.picture, symbol, minute));
-    }
-    legend(out, colour);
+    let _ = writeln!(out, "\nas sampled:\n{}", render(&result.picture.sampled, width, colour));
+    let _ = writeln!(out, "as healed:\n{}", render(&result.picture.healed, width, colour));
     losses(out, result);
     counts(out, result);
     text
-}
-
-/// How a cell looks: as most of its minutes do.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Cell {
-    Sampled,
-    Healed,
-    Corrected,
-    Frozen,
-    Missing,
-}
-
-impl Cell {
-    const ALL: [(Self, &'static str); 5] = [
-        (Self::Sampled, "sampled live"),
-        (Self::Healed, "healed from candles"),
-        (Self::Corrected, "frozen quote, corrected"),
-        (Self::Frozen, "frozen quote"),
-        (Self::Missing, "missing"),
-    ];
-
-    fn paint(self, colour: bool) -> String {
-        let (glyph, code) = match self {
-            Self::Sampled => ('█', 32),
-            Self::Healed => ('▒', 36),
-            Self::Corrected => ('▓', 35),
-            Self::Frozen => ('z', 33),
-            Self::Missing => ('·', 31),
-        };
-        if colour { format!("\u{1b}[{code}m{glyph}\u{1b}[0m") } else { glyph.to_string() }
-    }
-}
-
-fn before(picture: &Picture, symbol: &Symbol, minute: Minute) -> Cell {
-    let has = |sets: &BTreeMap<Symbol, MinuteSet>| sets.get(symbol).is_some_and(|set| set.contains(minute));
-    match (has(&picture.sampled), has(&picture.frozen)) {
-        (true, true) => Cell::Frozen,
-        (true, false) => Cell::Sampled,
-        (false, _) => Cell::Missing,
-    }
-}
-
-fn after(picture: &Picture, symbol: &Symbol, minute: Minute) -> Cell {
-    let bases = picture.current.get(symbol);
-    let basis = bases.and_then(|sets| sets.iter().find(|(_, set)| set.contains(minute))).map(|(basis, _)| *basis);
-    let corrected = picture.frozen.get(symbol).is_some_and(|set| set.contains(minute));
-    match basis {
-        None => Cell::Missing,
-        Some(_) if corrected => Cell::Corrected,
-        Some(Basis::Quote) => Cell::Sampled,
-        Some(Basis::Close | Basis::Open | Basis::PreviousClose) => Cell::Healed,
-    }
-}
-
-fn heat_map(
-    out: &mut String,
-    title: &str,
-    result: &DemoResult,
-    session: &Session,
-    colour: bool,
-    cell: impl Fn(&Symbol, Minute) -> Cell,
-) {
-    let len = session.close.since(session.open);
-    let columns = COLUMNS.min(len);
-    let _ = writeln!(out, "\n{title}, one character is {} minutes", (len + columns - 1) / columns);
-    for symbol in &result.symbols {
-        let _ = write!(out, "  {symbol:<6}");
-        for column in 0..columns {
-            let (from, to) = (session.open + column * len / columns, session.open + (column + 1) * len / columns);
-            let most = most(from.until(to).map(|minute| cell(symbol, minute)));
-            out.push_str(&most.paint(colour));
-        }
-        out.push('\n');
-    }
-}
-
-/// What most of these are; of several, the worst.
-fn most(cells: impl Iterator<Item = Cell>) -> Cell {
-    let mut counts: BTreeMap<Cell, usize> = BTreeMap::new();
-    for cell in cells {
-        *counts.entry(cell).or_default() += 1;
-    }
-    counts.into_iter().max_by_key(|(cell, count)| (*count, *cell)).map_or(Cell::Sampled, |(cell, _)| cell)
-}
-
-fn legend(out: &mut String, colour: bool) {
-    let entries: Vec<String> = Cell::ALL.iter().map(|(cell, name)| format!("{} {name}", cell.paint(colour))).collect();
-    let _ = writeln!(out, "\n  {}", entries.join("   "));
-    let _ = writeln!(out, "  a character shows what most of its minutes are\n");
 }
 
 fn losses(out: &mut String, result: &DemoResult) {

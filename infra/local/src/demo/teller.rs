@@ -9,7 +9,9 @@ use mendlake_domain::calendar::Session;
 use mendlake_domain::minute::Timestamp;
 
 use super::bad_day::{BadDay, Turn};
+use super::trouble::Trouble;
 use crate::engine::{Event, Observer};
+use crate::rehearsal::Abandon;
 
 /// Between two summaries.
 const SUMMARY_MS: i64 = 30 * 60_000;
@@ -26,7 +28,8 @@ struct State {
     summary_at: Timestamp,
     since: Counts,
     open: usize,
-    failures: usize,
+    trouble: Trouble,
+    abandon: Abandon,
 }
 
 /// What happened since the last summary.
@@ -40,8 +43,14 @@ struct Counts {
 }
 
 impl Teller {
-    /// A teller of one session's bad day.
-    pub fn new(out: impl Write + Send + 'static, session: &Session, symbols: usize, day: &BadDay) -> Self {
+    /// A teller of one session's bad day. Where a stage fails for good, it asks to abandon the rehearsal.
+    pub fn new(
+        out: impl Write + Send + 'static,
+        session: &Session,
+        symbols: usize,
+        day: &BadDay,
+        abandon: Abandon,
+    ) -> Self {
         let state = State {
             out: Box::new(out),
             turns: day.turns(),
@@ -49,7 +58,8 @@ impl Teller {
             summary_at: session.open.start().plus_ms(SUMMARY_MS),
             since: Counts::default(),
             open: 0,
-            failures: 0,
+            trouble: Trouble::default(),
+            abandon,
         };
         let this = Self { state: Mutex::new(state) };
         let minutes = session.len();
@@ -71,7 +81,7 @@ impl Teller {
 
     /// How often a stage failed and was tried again.
     pub fn failures(&self) -> usize {
-        self.lock().failures
+        self.lock().trouble.failures()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -88,6 +98,9 @@ impl Observer for Teller {
             state.summarise(summary_at);
             state.summary_at = summary_at.plus_ms(SUMMARY_MS);
         }
+        if let Some(stage) = worked(event) {
+            state.trouble.worked(stage);
+        }
         match event {
             Event::Collected(report) => {
                 state.since.asked += report.symbols;
@@ -100,11 +113,28 @@ impl Observer for Teller {
                 state.since.calls += report.calls.values().sum::<usize>();
             }
             Event::Failed { stage, chain, .. } => {
-                state.failures += 1;
-                state.line(&format!("{}  {stage} failed and is tried again: {chain}", clock(at)));
+                let verdict = state.trouble.failed(at, stage, chain);
+                if let Some(line) = verdict.line {
+                    state.line(&format!("{}  {line}", clock(at)));
+                }
+                if let Some(why) = verdict.hopeless {
+                    state.abandon.ask(why);
+                }
             }
             Event::Requested(_) | Event::Landed(_) | Event::Parked { .. } => {}
         }
+    }
+}
+
+/// The stage that did what it is for.
+fn worked(event: &Event) -> Option<&'static str> {
+    match event {
+        Event::Requested(_) => Some("request"),
+        Event::Collected(_) => Some("collect"),
+        Event::Landed(_) => Some("land"),
+        Event::Reconciled(_) => Some("reconcile"),
+        Event::Replayed(_) => Some("replay"),
+        Event::Parked { .. } | Event::Failed { .. } => None,
     }
 }
 
@@ -118,6 +148,9 @@ impl State {
     }
 
     fn summarise(&mut self, at: Timestamp) {
+        for counted in self.trouble.counted() {
+            self.line(&format!("{}  {counted}", clock(at)));
+        }
         let Counts { asked, sampled, healed, corrected, calls } = std::mem::take(&mut self.since);
         if asked + healed + corrected + calls == 0 {
             return;

@@ -20,6 +20,8 @@ pub enum State {
     Corrected,
     /// A sample so old that the provider may have been frozen; not decided yet.
     Suspect,
+    /// A live sample that is known to be of a frozen quote: of a rehearsal, which is looked at afterwards.
+    Frozen,
     /// Given up.
     Unrecoverable,
     /// Missing.
@@ -37,7 +39,7 @@ impl State {
             Self::Healed(Basis::Open) => 'o',
             Self::Healed(Basis::PreviousClose) => 'p',
             Self::Corrected => '▓',
-            Self::Suspect => 'z',
+            Self::Suspect | Self::Frozen => 'z',
             Self::Unrecoverable => 'x',
             Self::Open => '!',
         }
@@ -63,6 +65,7 @@ impl State {
             Self::Healed(Basis::PreviousClose) => "healed: previous close",
             Self::Corrected => "corrected",
             Self::Suspect => "suspect",
+            Self::Frozen => "frozen quote",
             Self::Unrecoverable => "unrecoverable",
             Self::Open => "open",
         }
@@ -76,7 +79,7 @@ impl State {
             Self::Quote => "32",
             Self::Healed(_) => "36",
             Self::Corrected => "35",
-            Self::Suspect => "33",
+            Self::Suspect | Self::Frozen => "33",
             Self::Unrecoverable => "31",
             Self::Open => "1;31",
         }

@@ -19,6 +19,9 @@ use super::lines::{Fields, Lines};
 use super::tape::{Print, Tape};
 use super::{LOOK_BACK_DAYS, Listing, Trade};
 
+/// How many of the recorded days a message names.
+const NAMED_DAYS: usize = 5;
+
 /// Which part of a folder to load. Whatever is not loaded is skipped before it is parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -67,13 +70,13 @@ pub enum RecordedError {
         has: String,
     },
     /// Days were asked for in which none of the symbols traded.
-    #[error("nothing is recorded in the sessions from {first} to {last}: choose of {has}")]
+    #[error("nothing is recorded in the sessions from {first} to {last}: {has}")]
     NoSession {
         /// The first day asked for.
         first: NaiveDate,
         /// The last day asked for.
         last: NaiveDate,
-        /// The sessions that are there.
+        /// The sessions that are there, or some of them with their range.
         has: String,
     },
 }
@@ -156,12 +159,17 @@ struct Loading<'a> {
     /// The trading day of the line before, and the instants it spans: the next line is nearly always of it.
     on: NaiveDate,
     span: (Timestamp, Timestamp),
+    /// Its session, until a line was seen that lies in it.
+    unseen: Option<Session>,
+    /// The days of whose sessions something was seen, wanted or not.
+    seen: BTreeSet<NaiveDate>,
 }
 
 impl<'a> Loading<'a> {
     fn new(calendar: Calendar, wanted: &'a Wanted) -> Self {
         let span = (Timestamp::default(), Timestamp::default());
-        Self { calendar, wanted, read: HashMap::new(), symbols: BTreeSet::new(), on: NaiveDate::MIN, span }
+        let (read, symbols) = (HashMap::new(), BTreeSet::new());
+        Self { calendar, wanted, read, symbols, on: NaiveDate::MIN, span, unseen: None, seen: BTreeSet::new() }
     }
 
     fn read_bars(&mut self, path: &Path) -> Result<(), RecordedError> {
@@ -225,6 +233,11 @@ impl<'a> Loading<'a> {
             self.on = self.calendar.day_of(at.minute());
             let midnight = |day| self.calendar.at_wall_time(day, NaiveTime::MIN).start();
             self.span = (midnight(self.on), midnight(self.on.succ_opt().unwrap_or(NaiveDate::MAX)));
+            self.unseen = self.calendar.session_on(self.on).ok().flatten();
+        }
+        if self.unseen.is_some_and(|session| session.contains(at.minute())) {
+            self.unseen = None;
+            self.seen.insert(self.on);
         }
         let wanted = |(first, last): (NaiveDate, NaiveDate)| (days_before(first, before)..=last).contains(&self.on);
         self.wanted.days.is_none_or(wanted).then_some(self.on)
@@ -255,11 +268,25 @@ impl<'a> Loading<'a> {
         if let Some((first, last)) = self.wanted.days
             && market.days.range(first..=last).next().is_none()
         {
-            let has = market.days.iter().map(NaiveDate::to_string).collect::<Vec<_>>().join(", ");
-            let has = if has.is_empty() { "other days".to_owned() } else { has };
-            return Err(RecordedError::NoSession { first, last, has });
+            return Err(RecordedError::NoSession { first, last, has: told(&self.seen, first) });
         }
         Ok(market)
+    }
+}
+
+/// The days there are in words: those next to the day that was asked for, and the range of all.
+fn told(days: &BTreeSet<NaiveDate>, asked: NaiveDate) -> String {
+    let (Some(first), Some(last)) = (days.first(), days.last()) else {
+        return "of these symbols nothing is recorded on any day: choose others".to_owned();
+    };
+    let mut near: Vec<NaiveDate> = days.iter().copied().collect();
+    near.sort_by_key(|day| day.signed_duration_since(asked).num_days().abs());
+    near.truncate(NAMED_DAYS);
+    near.sort();
+    let named = near.iter().map(NaiveDate::to_string).collect::<Vec<_>>().join(", ");
+    match days.len() {
+        count if count <= NAMED_DAYS => format!("choose of {named}"),
+        count => format!("choose of the {count} days from {first} to {last}, such as {named}"),
     }
 }
 
@@ -399,7 +426,23 @@ mod tests {
         let day: NaiveDate = "2013-10-08".parse().expect("day");
         let error =
             load(&two_symbols(), &Wanted { symbols: None, days: Some((day, day)) }).expect_err("none").to_string();
-        assert!(error.contains("2013-10-08") && error.contains("2013-10-07"), "{error}");
+        assert!(error.contains("2013-10-08") && error.ends_with("choose of 2013-10-04, 2013-10-07"), "{error}");
+        let day: NaiveDate = "2020-03-02".parse().expect("day");
+        let far = Wanted { symbols: Some(["B".parse().expect("symbol")].into()), days: Some((day, day)) };
+        let error = load(&two_symbols(), &far).expect_err("none").to_string();
+        assert!(error.ends_with("choose of 2013-10-07"), "of this symbol, and though it is not loaded: {error}");
+    }
+
+    #[test]
+    fn of_many_days_a_few_are_named_with_the_range_of_all() {
+        let day = |text: &str| text.parse::<NaiveDate>().expect("day");
+        let days = day("2013-10-01").iter_days().take(31).collect();
+        assert_eq!(
+            told(&days, day("2013-10-20")),
+            "choose of the 31 days from 2013-10-01 to 2013-10-31, such as 2013-10-18, 2013-10-19, 2013-10-20, 2013-10-21, \
+             2013-10-22"
+        );
+        assert!(told(&BTreeSet::new(), day("2013-10-20")).contains("nothing is recorded on any day"));
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! Rehearsals: whole sessions on the virtual clock, over real HTTP to the simulated vendors, with everything that can go
 //! wrong. The demo and the acceptance tests are rehearsals.
 
+mod abandon;
 mod kill;
+#[cfg(test)]
+mod tests;
 pub mod truth;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -36,6 +39,7 @@ use crate::finnhub::{Account, Exposure, Plan, Script, Server, Terms, Vendor};
 use crate::market::Market;
 use crate::place::{LocalPlace, Vendors, database_path};
 
+pub use abandon::Abandon;
 pub use kill::Killer;
 
 /// How long before the first session everything starts.
@@ -46,6 +50,9 @@ const LOOK_MS: i64 = 5 * 60_000;
 
 /// How long a killed worker stays dead.
 const DEAD_MS: i64 = 45_000;
+
+/// Who enters a rehearsal's watchlist, for the record.
+pub const WHO: &str = "rehearsal";
 
 /// The key that the simulated Finnhub knows. No key of anybody's.
 const FINNHUB_KEY: &str = "rehearsal-key";
@@ -114,6 +121,11 @@ enum Act {
 impl Rehearsal {
     /// Plays it on a virtual clock of its own, on this thread. Whatever happens is told to the observer as it happens.
     pub fn play<O: Observer>(self, observer: O) -> Result<Played<O>> {
+        self.play_unless(&Abandon::default(), observer)
+    }
+
+    /// Plays it, unless somebody asks to abandon it: that is `Unavailable`, with why.
+    pub fn play_unless<O: Observer>(self, abandon: &Abandon, observer: O) -> Result<Played<O>> {
         let sessions = self.sessions()?;
         let [first, ..] = sessions[..] else {
             let what = format!("play {} to {}: no session lies there", self.first, self.last);
@@ -121,7 +133,7 @@ impl Rehearsal {
         };
         let clock = VirtualClock::new((first.open + -WARM_UP_MIN).start());
         let runs_on = clock.clone();
-        let played = runs_on.run(self.play_on(clock, sessions, observer));
+        let played = runs_on.run(self.play_on(clock, sessions, abandon, observer));
         played.map_err(|error| PortError::caused(Kind::Unavailable, "start the virtual clock", error))?
     }
 
@@ -138,6 +150,7 @@ impl Rehearsal {
         mut self,
         clock: VirtualClock,
         sessions: Vec<Session>,
+        abandon: &Abandon,
         observer: O,
     ) -> Result<Played<O>> {
         let vendor = Arc::new(self.vendor()?);
@@ -149,9 +162,9 @@ impl Rehearsal {
         self.watch(&place, &sessions).await?;
         // Nobody else sends messages: looking for them every two seconds of virtual time would only cost real time.
         let engine = Engine::new(place, self.settings.clone(), observer).polling(LOOK_MS);
-        let ends = self.conduct(&clock, &engine, &killer, &sessions).await?;
+        let whole = self.conduct(&clock, &engine, &killer, abandon, &sessions).await?;
         server.stop().await;
-        Ok(Played { engine, vendor, sessions, whole: ends, ended_at: clock.now() })
+        Ok(Played { engine, vendor, sessions, whole, ended_at: clock.now() })
     }
 
     fn vendor(&mut self) -> Result<Vendor> {
@@ -199,7 +212,7 @@ impl Rehearsal {
             Edit::Change { from: last.close, add: BTreeSet::new(), remove: all },
         ];
         for edit in edits {
-            let (who, why) = ("rehearsal".to_owned(), "what is rehearsed".to_owned());
+            let (who, why) = (WHO.to_owned(), "what is rehearsed".to_owned());
             let version = Version { v: 1, edit, who, why, made_at: place.clock().now() };
             version.check().map_err(|error| PortError::caused(Kind::Rejected, "enter the watchlist", error))?;
             control::append(place.lake(), Log::Watchlist, &version).await?;
@@ -214,6 +227,7 @@ impl Rehearsal {
         clock: &VirtualClock,
         engine: &Engine<RehearsalPlace, O>,
         killer: &Killer<VirtualClock>,
+        abandon: &Abandon,
         sessions: &[Session],
     ) -> Result<bool> {
         let mut workers = vec![engine.start_collector(), engine.start_reconciler(), engine.start_replayer()];
@@ -226,6 +240,7 @@ impl Rehearsal {
             let next = acts.peek().map_or(look_at, |(at, _)| (*at).min(look_at)).min(self.until);
             tokio::select! {
                 biased;
+                why = abandon.asked() => break Err(PortError::new(Kind::Unavailable, why)),
                 () = killer.died() => restart_lander(clock, engine, &mut lander).await,
                 () = clock.sleep_until(next) => {}
             }
@@ -239,7 +254,7 @@ impl Rehearsal {
             if clock.now() >= look_at {
                 let whole = self.is_whole(engine.place(), sessions).await?;
                 if (whole && !self.to_the_end) || clock.now() >= self.until {
-                    break whole;
+                    break Ok(whole);
                 }
                 look_at = clock.now().plus_ms(LOOK_MS);
             }
@@ -252,7 +267,7 @@ impl Rehearsal {
                 _ => {}
             }
         }
-        Ok(whole)
+        whole
     }
 
     fn acts(&self) -> Vec<(Timestamp, Act)> {
@@ -281,10 +296,4 @@ async fn restart_lander<O: Observer>(
     lander.abort();
     clock.sleep_until(clock.now().plus_ms(DEAD_MS)).await;
     *lander = engine.start_lander();
-}
-
-/// The folder a rehearsal's lake is made in, where nobody names one: under the system's folder for temporary files.
-pub fn scratch_folder(seed: u64) -> PathBuf {
-    let unique = mendlake_domain::digest::short(format!("{seed} {}", std::process::id()).as_bytes());
-    Path::new(&std::env::temp_dir()).join(format!("mendlake-demo-{unique}"))
 }

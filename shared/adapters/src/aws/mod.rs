@@ -1,7 +1,18 @@
 //! AWS behind the ports. Every adapter takes a client of its service, made from one [`Aws`].
 
+pub mod athena;
+#[cfg(test)]
+pub(crate) mod canned;
 mod error;
+pub mod lake;
 pub mod ledger;
+mod pace;
+pub mod queue;
+pub mod records;
+#[cfg(test)]
+mod scripted;
+pub mod secrets;
+pub mod stream;
 
 use std::time::Duration;
 

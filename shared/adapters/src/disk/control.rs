@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use mendlake_ports::Result;
 use mendlake_ports::control::{Appended, Control, Log};
-use mendlake_ports::{Kind, PortError, Result};
 
 use super::files::Files;
 use super::place::Placed;
 use super::{DiskLake, folder};
-use crate::stored::control::{name, number};
+use crate::stored::control::{self, name, refuse_hole};
 
 impl Control for DiskLake {
     async fn append(&self, log: Log, number: usize, entry: &[u8]) -> Result<Appended> {
@@ -23,11 +23,7 @@ impl Control for DiskLake {
 
 impl DiskLake {
     pub(super) fn append_with(&self, files: &impl Files, log: Log, number: usize, entry: &[u8]) -> Result<Appended> {
-        let next = self.newest(log)? + 1;
-        if number == 0 || number > next {
-            let what = format!("append entry {number} to control log `{}`: the next one is {next}", log.folder());
-            return Err(PortError::new(Kind::Rejected, what));
-        }
+        refuse_hole(log, number, self.newest(log)?)?;
         Ok(match self.place(files, &folder_of(log), &name(number), entry)? {
             Placed::New => Appended::Done,
             Placed::Existed => Appended::Taken,
@@ -36,19 +32,7 @@ impl DiskLake {
 
     /// The number of the newest entry, 0 where there is none. `Corrupt` where one before it is missing.
     fn newest(&self, log: Log) -> Result<usize> {
-        let names = folder::names(&self.root.join(folder_of(log)))?;
-        let mut newest = 0;
-        // In the order of numbers: names are in theirs only up to eight digits.
-        let mut numbers: Vec<usize> = names.iter().filter_map(|name| number(name)).collect();
-        numbers.sort_unstable();
-        for number in numbers {
-            if number != newest + 1 {
-                let what = format!("read control log `{}`: entry {} is missing", log.folder(), newest + 1);
-                return Err(PortError::new(Kind::Corrupt, what));
-            }
-            newest = number;
-        }
-        Ok(newest)
+        control::newest(log, folder::names(&self.root.join(folder_of(log)))?)
     }
 }
 
@@ -58,6 +42,8 @@ fn folder_of(log: Log) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use mendlake_ports::Kind;
+
     use super::super::tests::lake;
     use super::*;
 

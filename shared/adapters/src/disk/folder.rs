@@ -9,19 +9,12 @@ use chrono::NaiveDate;
 use mendlake_ports::Result;
 
 use super::files::{Files, failed};
-
-/// How the folder of a date begins.
-const DT: &str = "dt=";
-
-/// The folder of a date.
-pub(super) fn of_date(dt: NaiveDate) -> String {
-    format!("{DT}{dt}")
-}
+use crate::stored::name::date_of;
+pub(super) use crate::stored::name::folder_of as of_date;
 
 /// The dates there are folders of, ascending. Other names hold nothing of the lake's.
 pub(super) fn dates(folder: &Path) -> Result<Vec<NaiveDate>> {
-    let date = |name: String| name.strip_prefix(DT)?.parse().ok().filter(|dt| of_date(*dt) == name);
-    Ok(names(folder)?.into_iter().filter_map(date).collect())
+    Ok(names(folder)?.iter().filter_map(|name| date_of(name)).collect())
 }
 
 /// The names in a folder, ascending; none where it is not there yet. A name that is no text is none of the lake's.

@@ -18,6 +18,7 @@ mod control;
 mod crash;
 mod files;
 mod folder;
+mod listing;
 mod place;
 mod quotes;
 mod sessions;
@@ -25,17 +26,19 @@ mod set_aside;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::NaiveDate;
 use mendlake_domain::minute::Timestamp;
 use mendlake_ports::{Kind, PortError, Result};
 
+use crate::stored::index::{Index, lock};
+pub use crate::stored::listing::{Listing, StoredObject};
 use crate::stored::marker::{self, Marker};
+use crate::stored::statuses;
 pub use files::Survives;
 use files::{Files, RealFiles, failed};
-pub use quotes::StoredObject;
 
 /// Where files are written before they are published.
 const STAGING: &str = "staging";
@@ -50,12 +53,10 @@ pub struct DiskLake {
     staged: AtomicU64,
     /// Folders known to survive power loss: their parents were synced since they are there.
     durable: Mutex<BTreeSet<PathBuf>>,
-    /// What footers say, by date: footers never change, so each is read once.
-    quotes: Mutex<BTreeMap<NaiveDate, quotes::Day>>,
-    /// Rows of objects that were read.
-    opened: Mutex<quotes::Opened>,
-    /// The current statuses, by date: folded from objects that never change.
-    sessions: Mutex<BTreeMap<NaiveDate, sessions::Day>>,
+    /// What is known of the table `quotes`.
+    index: Index,
+    /// The current statuses, by date.
+    sessions: Mutex<BTreeMap<NaiveDate, statuses::Day>>,
 }
 
 impl DiskLake {
@@ -130,8 +131,7 @@ impl DiskLake {
             created_at,
             files: RealFiles(Survives::PowerLoss),
             staged: AtomicU64::default(),
-            quotes: Mutex::default(),
-            opened: Mutex::default(),
+            index: Index::default(),
             sessions: Mutex::default(),
         }
     }
@@ -149,11 +149,6 @@ fn make_folders(files: &impl Files, folder: &Path) -> Result<()> {
     }
     files.make_dir(folder).map_err(|error| failed("make", folder, error))?;
     files.sync_dir(parent).map_err(|error| failed("sync", parent, error))
-}
-
-/// A lock whose holders leave what it guards whole, so that a panic elsewhere does not spread.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

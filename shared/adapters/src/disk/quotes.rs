@@ -1,6 +1,6 @@
 //! The table `quotes` on disk, and the index of its footers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -12,74 +12,15 @@ use mendlake_domain::coverage::Coverage;
 use mendlake_domain::minute::Minute;
 use mendlake_domain::quote::StoredRow;
 use mendlake_domain::symbol::Symbol;
+use mendlake_ports::Result;
 use mendlake_ports::lake::{Lake, NewObject, Published};
-use mendlake_ports::{Kind, PortError, Result};
 
 use super::files::{Files, failed};
 use super::place::Placed;
-use super::{DiskLake, folder, lock};
+use super::{DiskLake, StoredObject, folder};
 use crate::parquet::footer::{self, Footer, Tail};
 use crate::parquet::quotes::{TABLE, from_bytes, to_bytes, verify};
-use crate::stored::name::{EXTENSION, ObjectName};
-use crate::stored::quotes::{prepare, sort, within};
-
-/// An object of the table.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StoredObject {
-    /// The date of its folder.
-    pub dt: NaiveDate,
-    /// Its name.
-    pub name: String,
-}
-
-/// What the footers of one date say.
-#[derive(Debug, Default)]
-pub(super) struct Day {
-    /// Of each object, the first and the last minute of each symbol: enough to know which to open for rows.
-    spans: BTreeMap<String, Vec<(Symbol, Minute, Minute)>>,
-    /// All of them, joined.
-    coverage: Coverage,
-}
-
-impl Day {
-    fn note(&mut self, name: String, footer: &Footer) {
-        let span = |(symbol, held): (&Symbol, &mendlake_domain::coverage::Held)| {
-            let present = held.present();
-            Some((symbol.clone(), present.first()?, present.last()?))
-        };
-        self.coverage.join(&footer.coverage);
-        self.spans.insert(name, footer.coverage.0.iter().filter_map(span).collect());
-    }
-
-    fn with_rows_of(&self, symbols: &BTreeSet<Symbol>, from: Minute, to: Minute) -> Vec<String> {
-        let touches =
-            |(symbol, first, last): &(Symbol, Minute, Minute)| *first < to && *last >= from && symbols.contains(symbol);
-        self.spans.iter().filter(|(_, spans)| spans.iter().any(touches)).map(|(name, _)| name.clone()).collect()
-    }
-}
-
-/// The most rows kept of objects that were read: about 60 MB. A session of 500 symbols has 195,000.
-const MOST_OPENED_ROWS: usize = 250_000;
-
-/// Rows of objects that were read. Objects never change, so they are never stale; those of the oldest dates go first.
-#[derive(Debug, Default)]
-pub(super) struct Opened {
-    objects: BTreeMap<(NaiveDate, String), Arc<Vec<StoredRow>>>,
-    rows: usize,
-}
-
-impl Opened {
-    fn keep(&mut self, key: (NaiveDate, String), rows: Arc<Vec<StoredRow>>) {
-        if let Some(before) = self.objects.insert(key, rows.clone()) {
-            self.rows -= before.len();
-        }
-        self.rows += rows.len();
-        while self.rows > MOST_OPENED_ROWS {
-            let Some((_, oldest)) = self.objects.pop_first() else { return };
-            self.rows -= oldest.len();
-        }
-    }
-}
+use crate::stored::quotes::{prepare, sort};
 
 impl Lake for DiskLake {
     async fn publish(&self, object: &NewObject) -> Result<Published> {
@@ -90,9 +31,7 @@ impl Lake for DiskLake {
         let mut coverage = Coverage::default();
         for dt in self.dates_of(from, to)? {
             self.refresh(dt).await?;
-            if let Some(day) = lock(&self.quotes).get(&dt) {
-                coverage.join(&within(&day.coverage, from, to));
-            }
+            coverage.join(&self.index.coverage(dt, from, to));
         }
         Ok(coverage)
     }
@@ -101,8 +40,7 @@ impl Lake for DiskLake {
         let mut rows = Vec::new();
         for dt in self.dates_of(from, to)? {
             self.refresh(dt).await?;
-            let day = lock(&self.quotes).get(&dt).map(|day| day.with_rows_of(symbols, from, to));
-            for name in day.unwrap_or_default() {
+            for name in self.index.with_rows_of(dt, symbols, from, to) {
                 let object = self.opened(dt, &name)?;
                 let named = |row: &StoredRow| symbols.contains(&row.row.symbol);
                 let inside = |row: &StoredRow| row.row.minute >= from && row.row.minute < to;
@@ -115,15 +53,6 @@ impl Lake for DiskLake {
 }
 
 impl DiskLake {
-    /// Every object of the table `quotes`, by date and name. `Corrupt` where another file would be read as one.
-    pub fn objects(&self) -> Result<Vec<StoredObject>> {
-        let mut objects = Vec::new();
-        for dt in folder::dates(&self.table())? {
-            objects.extend(self.object_names(dt)?.into_iter().map(|name| StoredObject { dt, name }));
-        }
-        Ok(objects)
-    }
-
     /// Reads an object's columns and checks that its footer, its name and its folder agree with them; gives its footer.
     /// `Corrupt` where they do not.
     pub fn verify_object(&self, object: &StoredObject) -> Result<Footer> {
@@ -141,36 +70,11 @@ impl DiskLake {
 
     /// Brings the index of a date up to what is in its folder: reads the footers that are new.
     async fn refresh(&self, dt: NaiveDate) -> Result<()> {
-        let listed = self.object_names(dt)?;
-        let new: Vec<String> = {
-            let mut days = lock(&self.quotes);
-            let day = days.entry(dt).or_default();
-            if day.spans.keys().any(|known| !listed.contains(known)) {
-                // Somebody took objects away by hand: what they said must not stay.
-                *day = Day::default();
-            }
-            listed.into_iter().filter(|name| !day.spans.contains_key(name)).collect()
-        };
-        for name in new {
+        for name in self.index.unknown(dt, self.object_names(dt)?) {
             let footer = footer::read(&FileTail { path: self.path_of(dt, &name), name: &name }).await?;
-            lock(&self.quotes).entry(dt).or_default().note(name, &footer);
+            self.index.note(dt, name, &footer.coverage);
         }
         Ok(())
-    }
-
-    /// The names of the objects of a date. Files that no reader takes for an object are ignored.
-    fn object_names(&self, dt: NaiveDate) -> Result<BTreeSet<String>> {
-        let folder = self.table().join(folder::of_date(dt));
-        let mut names = folder::names(&folder)?;
-        names.retain(|name| name.ends_with(EXTENSION));
-        match names.iter().find(|name| name.parse::<ObjectName>().is_err()) {
-            None => Ok(names),
-            Some(foreign) => {
-                let what =
-                    format!("read `{foreign}` in `{}`: no object has such a name, move it away", folder.display());
-                Err(PortError::new(Kind::Corrupt, what))
-            }
-        }
     }
 
     /// The dates with a folder and a minute in `[from, to)`.
@@ -186,12 +90,11 @@ impl DiskLake {
     /// The rows of an object, read once as long as the cache has room. Whole objects: what a batch left is small, and
     /// only whole bytes have a checksum.
     fn opened(&self, dt: NaiveDate, name: &str) -> Result<Arc<Vec<StoredRow>>> {
-        let key = (dt, name.to_owned());
-        if let Some(rows) = lock(&self.opened).objects.get(&key) {
-            return Ok(rows.clone());
+        if let Some(rows) = self.index.opened(dt, name) {
+            return Ok(rows);
         }
         let rows = Arc::new(from_bytes(&self.read_object(dt, name)?, name)?);
-        lock(&self.opened).keep(key, rows.clone());
+        self.index.keep(dt, name.to_owned(), rows.clone());
         Ok(rows)
     }
 
@@ -203,7 +106,7 @@ impl DiskLake {
         self.table().join(folder::of_date(dt)).join(name)
     }
 
-    fn table(&self) -> PathBuf {
+    pub(super) fn table(&self) -> PathBuf {
         self.root.join(TABLE)
     }
 }
@@ -233,9 +136,10 @@ impl Tail for FileTail<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
 
+    use mendlake_ports::Kind;
     use mendlake_ports::contracts::lake::an_unreadable_object_is_named;
 
     use super::super::tests::lake;
@@ -250,7 +154,7 @@ mod tests {
         (lake.path_of(dt, &object.name), object.name)
     }
 
-    async fn coverage_of_all(lake: &DiskLake) -> Result<Coverage> {
+    pub(in super::super) async fn coverage_of_all(lake: &DiskLake) -> Result<Coverage> {
         lake.coverage(row("A", -3000).row.minute, row("A", 3000).row.minute).await
     }
 
@@ -332,20 +236,5 @@ mod tests {
         assert!(lake.verify_object(&moved).is_err_and(|error| error.kind == Kind::Corrupt));
         assert!(lake.verify_object(&other).is_err_and(|error| error.kind == Kind::Corrupt));
         assert!(lake.verify_object(&renamed).is_ok(), "the rows do not say which batch they came in");
-    }
-
-    #[tokio::test]
-    async fn a_foreign_parquet_file_is_corrupt_and_other_files_are_ignored() {
-        let (_folder, lake) = lake();
-        lake.publish(&object(vec![row("A", 0)])).await.expect("published");
-        let folder = lake.root().join("quotes/dt=2026-11-20");
-        fs::write(folder.join(".DS_Store"), b"x").expect("written");
-        fs::write(lake.root().join("quotes/README"), b"x").expect("written");
-        fs::create_dir(lake.root().join("quotes/dt=yesterday")).expect("made");
-        assert_eq!(coverage_of_all(&lake).await.expect("coverage").0.len(), 1);
-        fs::write(folder.join("part-0.parquet"), b"x").expect("written");
-        let error = coverage_of_all(&lake).await.expect_err("foreign");
-        assert_eq!(error.kind, Kind::Corrupt);
-        assert!(error.chain().contains("`part-0.parquet`") && error.chain().contains("move it away"), "{error}");
     }
 }

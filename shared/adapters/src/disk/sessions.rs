@@ -1,6 +1,6 @@
 //! The table `sessions` on disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::NaiveDate;
@@ -12,16 +12,6 @@ use super::files::Files;
 use super::{DiskLake, folder, lock};
 use crate::parquet::sessions::{TABLE, from_bytes, name, to_bytes};
 use crate::stored::name::EXTENSION;
-use crate::stored::statuses;
-
-/// The statuses of one date.
-#[derive(Debug, Default)]
-pub(super) struct Day {
-    /// The objects read.
-    read: BTreeSet<String>,
-    /// What is current of them.
-    current: Vec<SessionStatus>,
-}
 
 impl Sessions for DiskLake {
     async fn append(&self, statuses: &[SessionStatus]) -> Result<()> {
@@ -60,17 +50,11 @@ impl DiskLake {
         listed.retain(|name| name.ends_with(EXTENSION));
         let mut days = lock(&self.sessions);
         let day = days.entry(dt).or_default();
-        if !day.read.is_subset(&listed) {
-            // Somebody took objects away by hand: what they said must not stay.
-            *day = Day::default();
-        }
-        let new: Vec<String> = listed.difference(&day.read).cloned().collect();
-        for name in new {
+        for name in day.unread(listed) {
             let appended = from_bytes(&folder::read(&folder.join(&name))?.into(), &name)?;
-            day.current = statuses::current(std::mem::take(&mut day.current).into_iter().chain(appended));
-            day.read.insert(name);
+            day.note(name, appended);
         }
-        Ok(day.current.clone())
+        Ok(day.current().to_vec())
     }
 }
 

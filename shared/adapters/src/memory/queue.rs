@@ -144,7 +144,7 @@ mod tests {
         for (visibility_ms, most_receives) in [(30_000, 3), (1_000, 2), (900_000, 5)] {
             let clock = clock();
             let queue = MemoryQueue::new(clock.clone(), QueueSettings::new(visibility_ms, most_receives));
-            let settings = queue::Settings { visibility_ms: visibility_ms.into(), most_receives };
+            let settings = queue::Settings { visibility_ms: visibility_ms.into(), most_receives, slack_ms: 0 };
             for run in 0..2 {
                 queue::all(&queue, &clock, settings, Fresh(run)).await;
             }

@@ -125,7 +125,7 @@ fn on_one_line(text: &str) -> String {
 }
 
 /// Eight hexadecimal digits: enough to tell two keys apart, too few to find one.
-fn version(key: &Key) -> KeyVersion {
+pub(crate) fn version(key: &Key) -> KeyVersion {
     let hash = Sha256::new().chain_update(VERSION_PREFIX).chain_update(key.expose()).finalize();
     hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -149,6 +149,7 @@ fn readable_by_others(_: &Path) -> io::Result<Option<u32>> {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
+    use mendlake_ports::contracts::secrets as contract;
 
     use super::*;
 
@@ -171,6 +172,27 @@ mod tests {
         let error = read(place).expect_err("refused");
         assert_eq!(error.kind, Kind::Denied);
         error.chain()
+    }
+
+    /// Key files in a folder, each with its key's name.
+    struct Folder(tempfile::TempDir);
+
+    impl contract::Keep for Folder {
+        async fn keep(&self, name: &str, text: &str) {
+            std::fs::write(self.0.path().join(name), text).expect("write");
+        }
+
+        fn place(&self, name: &str) -> String {
+            self.0.path().join(name).display().to_string()
+        }
+    }
+
+    #[tokio::test]
+    async fn key_files_keep_the_contract_of_secrets() {
+        let folder = Folder(tempfile::tempdir().expect("folder"));
+        let place = |name: &str| (name.to_owned(), KeyPlace::File(folder.0.path().join(name)));
+        let secrets = FileSecrets::new(contract::NAMES.map(place));
+        contract::all(&secrets, &folder).await;
     }
 
     #[test]

@@ -3,3 +3,6 @@
 mod file;
 
 pub use file::{Exposed, FileSecrets, KeyPlace, MAX_KEY_BYTES};
+
+#[cfg(feature = "aws")]
+pub(crate) use file::version;

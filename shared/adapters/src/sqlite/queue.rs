@@ -146,7 +146,7 @@ mod tests {
             let name = format!("queue-{visibility_ms}");
             let settings = QueueSettings::new(visibility_ms, most_receives);
             let queue = SqliteQueue::new(folder.open(), clock.clone(), name, settings);
-            let settings = queue::Settings { visibility_ms: visibility_ms.into(), most_receives };
+            let settings = queue::Settings { visibility_ms: visibility_ms.into(), most_receives, slack_ms: 0 };
             for run in 0..2 {
                 queue::all(&queue, &clock, settings, Fresh(run)).await;
             }
@@ -158,7 +158,7 @@ mod tests {
         let (folder, clock) = (Folder::new(), clock());
         let open =
             |folder: &Folder| SqliteQueue::new(folder.open(), clock.clone(), "live", QueueSettings::new(30_000, 3));
-        let settings = queue::Settings { visibility_ms: 30_000, most_receives: 3 };
+        let settings = queue::Settings { visibility_ms: 30_000, most_receives: 3, slack_ms: 0 };
         let crash = |queue| open(&folder.crashed_with(queue));
         queue::what_was_accepted_survives_power_loss(open(&folder), &clock, settings, Fresh(0), crash).await;
     }

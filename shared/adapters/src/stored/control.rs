@@ -1,4 +1,7 @@
-//! Names of control entries: `00000001.json`.
+//! Control logs, whatever holds them: names of entries, `00000001.json`, and which number is next.
+
+use mendlake_ports::control::Log;
+use mendlake_ports::{Kind, PortError, Result};
 
 /// The name of an entry.
 pub fn name(number: usize) -> String {
@@ -9,6 +12,37 @@ pub fn name(number: usize) -> String {
 pub fn number(text: &str) -> Option<usize> {
     let number = text.strip_suffix(".json")?.parse().ok()?;
     (number > 0 && name(number) == text).then_some(number)
+}
+
+/// The number of the newest entry of those with these names, 0 where there is none. `Corrupt` where one before it is
+/// missing. Names of no entry are ignored.
+pub fn newest(log: Log, names: impl IntoIterator<Item = impl AsRef<str>>) -> Result<usize> {
+    let mut newest = 0;
+    // In the order of numbers: names are in theirs only up to eight digits.
+    let mut numbers: Vec<usize> = names.into_iter().filter_map(|name| number(name.as_ref())).collect();
+    numbers.sort_unstable();
+    for number in numbers {
+        if number != newest + 1 {
+            return Err(missing(log, newest + 1));
+        }
+        newest = number;
+    }
+    Ok(newest)
+}
+
+/// An entry is not there though a later one is.
+pub fn missing(log: Log, number: usize) -> PortError {
+    PortError::new(Kind::Corrupt, format!("read control log `{}`: entry {number} is missing", log.folder()))
+}
+
+/// `Rejected` where an entry with this number would leave a hole after the newest.
+pub fn refuse_hole(log: Log, number: usize, newest: usize) -> Result<()> {
+    let next = newest + 1;
+    if number == 0 || number > next {
+        let what = format!("append entry {number} to control log `{}`: the next one is {next}", log.folder());
+        return Err(PortError::new(Kind::Rejected, what));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 pub mod control;
 pub mod digest;
+pub mod index;
+pub mod listing;
 pub mod marker;
 pub mod name;
 pub mod quotes;

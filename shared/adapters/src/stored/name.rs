@@ -3,10 +3,25 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::NaiveDate;
+
 use super::digest::DIGITS;
 
 /// How object names end.
 pub const EXTENSION: &str = ".parquet";
+
+/// How the folder of a date begins.
+const DT: &str = "dt=";
+
+/// The folder of a date.
+pub fn folder_of(dt: NaiveDate) -> String {
+    format!("{DT}{dt}")
+}
+
+/// The date of this folder, `None` where it is that of none.
+pub fn date_of(folder: &str) -> Option<NaiveDate> {
+    folder.strip_prefix(DT)?.parse().ok().filter(|dt| folder_of(*dt) == folder)
+}
 
 /// `<stream id>-<shard>-<first sequence>-<digest>.parquet`. The same rows of the same batch have the same name.
 ///
@@ -91,6 +106,15 @@ mod tests {
     fn name(stream_id: &str, shard: &str, first_sequence: &str) -> ObjectName {
         let [stream_id, shard, first_sequence] = [stream_id, shard, first_sequence].map(str::to_owned);
         ObjectName { stream_id, shard, first_sequence, digest: "0123456789abcdef".repeat(2) }
+    }
+
+    #[test]
+    fn a_date_has_one_folder() {
+        let dt = "2026-11-20".parse().expect("a date");
+        assert_eq!((folder_of(dt).as_str(), date_of("dt=2026-11-20")), ("dt=2026-11-20", Some(dt)));
+        for folder in ["2026-11-20", "dt=2026-11-20/", "dt=2026-1-2", "dt=+2026-11-20", "dt=yesterday", ""] {
+            assert_eq!(date_of(folder), None, "{folder}");
+        }
     }
 
     #[test]

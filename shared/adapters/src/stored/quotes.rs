@@ -50,7 +50,11 @@ pub fn sort(rows: &mut [StoredRow]) {
 /// What a coverage shows of `[from, to)`. Symbols and bases with nothing in it are left out, so that it equals the
 /// coverage of the rows in it.
 pub fn within(coverage: &Coverage, from: Minute, to: Minute) -> Coverage {
-    let range = MinuteSet::between(from, to);
+    // As far as there is anything: a range of all time would be a set of all its hours.
+    let sets = || coverage.0.values().flat_map(|held| held.by_basis.values());
+    let ends = sets().filter_map(MinuteSet::first).min().zip(sets().filter_map(MinuteSet::last).max());
+    let Some((first, last)) = ends else { return Coverage::default() };
+    let range = MinuteSet::between(from.max(first), to.min(last + 1));
     let cut = |held: &Held| Held {
         by_basis: held
             .by_basis
@@ -136,5 +140,8 @@ pub(crate) mod tests {
             let inside = rows.iter().map(|stored| &stored.row).filter(|row| row.minute >= from && row.minute < to);
             assert_eq!(within(&whole, from, to), Coverage::of(inside), "{from} {to}");
         }
+        let [least, most] = [i64::MIN, i64::MAX].map(Minute::from_index);
+        assert_eq!(within(&whole, least, most), whole);
+        assert_eq!(within(&Coverage::default(), least, most), Coverage::default());
     }
 }

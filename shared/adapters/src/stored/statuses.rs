@@ -1,7 +1,7 @@
 //! The table `sessions`, whatever holds it: which status of a symbol-session is the current one.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mendlake_domain::gap::Unrecoverable;
 use mendlake_domain::quote::Basis;
@@ -38,6 +38,36 @@ pub fn order(a: &SessionStatus, b: &SessionStatus) -> Ordering {
         )
     };
     key(a).cmp(&key(b))
+}
+
+/// The statuses of one date, folded from objects that never change.
+#[derive(Debug, Default)]
+pub struct Day {
+    /// The objects read.
+    read: BTreeSet<String>,
+    current: Vec<SessionStatus>,
+}
+
+impl Day {
+    /// The objects that were not read yet, of all there are.
+    pub fn unread(&mut self, listed: BTreeSet<String>) -> Vec<String> {
+        if !self.read.is_subset(&listed) {
+            // Somebody took objects away by hand: what they said must not stay.
+            *self = Self::default();
+        }
+        listed.into_iter().filter(|name| !self.read.contains(name)).collect()
+    }
+
+    /// Notes what an object says.
+    pub fn note(&mut self, name: String, appended: Vec<SessionStatus>) {
+        self.current = current(std::mem::take(&mut self.current).into_iter().chain(appended));
+        self.read.insert(name);
+    }
+
+    /// The current statuses of the objects read, by symbol.
+    pub fn current(&self) -> &[SessionStatus] {
+        &self.current
+    }
 }
 
 /// The reasons, in the order of their columns.

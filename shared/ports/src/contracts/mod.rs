@@ -12,6 +12,7 @@ pub mod lake;
 pub mod landing;
 pub mod queue;
 pub mod runs;
+pub mod secrets;
 pub mod sessions;
 pub mod set_aside;
 pub mod source_states;

@@ -59,7 +59,7 @@ async fn keys(config: &Config) -> Vec<Finding> {
             ),
             (Some(place), _) => match secrets.secret(name, true).await {
                 Ok(secret) => Finding::good(check, format!("from {place}, version {}", secret.version)),
-                Err(error) => Finding::wrong(check, error.chain(), "put the key there, alone"),
+                Err(error) => Finding::wrong(check, error.chain(), "put the key there, alone, where this user may read it"),
             },
         });
     }

@@ -2,9 +2,12 @@
 
 use chrono::DateTime;
 use mendlake_adapters::http::{Request, Transport};
+use mendlake_adapters::vendor::Candles;
 use mendlake_domain::minute::Timestamp;
 use mendlake_domain::settings::{Settings, most_symbols};
 use mendlake_ports::clock::{self, Clock};
+use mendlake_ports::error::PortError;
+use mendlake_ports::secrets::Secrets;
 use mendlake_ports::source::{QuoteSource, SourceError};
 use mendlake_reconcile::{Entitlement, Probe, probe_source};
 
@@ -26,7 +29,8 @@ const HALF_A_SECOND_MS: i64 = 500;
 /// The longest a vendor may take to answer here.
 const ANSWER_FOR_MS: i64 = 15_000;
 
-/// Asks each vendor for a candle of the reference symbol, and Finnhub for its quote.
+/// Asks each vendor that has a key for a candle of the reference symbol, and Finnhub for its quote. A vendor whose key
+/// cannot be read is not asked, and does not count as refusing it.
 pub(super) async fn vendors(config: &Config) -> Vec<Finding> {
     if config.finnhub.key.is_none() {
         return Vec::new();
@@ -36,12 +40,24 @@ pub(super) async fn vendors(config: &Config) -> Vec<Finding> {
         Err(error) => return vec![refused("vendors", &error)],
     };
     let machine = ScaledClock::steady();
-    let mut findings = vec![quote(&vendors.finnhub, &config.settings, &machine).await];
+    let secrets = open::secrets(config);
+    let [(of_finnhub, _), (of_alpaca, _)] = open::keyed(config);
+    let mut findings = Vec::new();
+    findings.push(match secrets.secret(of_finnhub, true).await {
+        Ok(_) => quote(&vendors.finnhub, &config.settings, &machine).await,
+        Err(error) => unread("finnhub quotes", &error),
+    });
     let mut entitled = false;
     for source in &vendors.candles {
-        let probe = probe_source(&clock_beside(config), &config.settings, source).await;
-        entitled |= probe.entitlement == Entitlement::Entitled;
-        findings.push(candles(&probe));
+        let of_source = if matches!(source, Candles::Finnhub(_)) { of_finnhub } else { of_alpaca };
+        findings.push(match secrets.secret(of_source, true).await {
+            Ok(_) => {
+                let probe = probe_source(&clock_beside(config), &config.settings, source).await;
+                entitled |= probe.entitlement == Entitlement::Entitled;
+                candles(&probe)
+            }
+            Err(error) => unread("candles", &error),
+        });
     }
     if !entitled {
         findings.push(Finding::wrong(
@@ -51,6 +67,11 @@ pub(super) async fn vendors(config: &Config) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// What was not asked, since there is no key to ask with.
+fn unread(check: &'static str, error: &PortError) -> Finding {
+    Finding::wrong(check, format!("not asked: {}", error.chain()), "mend what the key is read from, then look again")
 }
 
 /// The clock of whoever works on the lake: a simulated vendor has candles of its own time only.

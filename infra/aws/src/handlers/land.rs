@@ -1,0 +1,62 @@
+//! `land`: records of one shard; or, invoked by a person, the parked batches.
+
+use mendlake_domain::minute::Timestamp;
+use mendlake_ingest::LandReport;
+use mendlake_ingest::land::{land, reland};
+use mendlake_ports::clock;
+use mendlake_ports::error::{Kind, PortError, Result};
+use mendlake_ports::place::Place;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{hand_back_at, read};
+use crate::event::{Failures, Records};
+
+/// What was landed.
+#[derive(Debug)]
+pub enum Landed {
+    /// An event of the stream.
+    Batch {
+        /// What was done, where it was done.
+        report: Option<LandReport>,
+        /// Where the shard is to be read again from.
+        failures: Failures,
+    },
+    /// What was parked, by batch.
+    Parked(Vec<LandReport>),
+}
+
+/// A person's wish.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    /// Land what is parked.
+    reland: bool,
+}
+
+/// Lands an event of the stream, or with `{"reland":true}` every parked batch.
+///
+/// What is refused for what it is, is set aside within; what infrastructure refuses is to be read again from its first
+/// record on, as a whole: the same records give the same objects.
+pub async fn handle(place: &impl Place, deadline: Timestamp, payload: Value) -> Result<Landed> {
+    if payload.get("Records").is_none() {
+        return parked(place, payload).await;
+    }
+    let event: Records = read("records of the stream", payload)?;
+    let batch = event.batch().map_err(|error| PortError::caused(Kind::Rejected, "read records of the stream", error))?;
+    let landing = land(place.lake(), place.ledger(), &batch);
+    let report = match clock::by(place.clock(), hand_back_at(deadline), landing).await {
+        Some(Ok(report)) => return Ok(Landed::Batch { report: Some(report), failures: Failures::default() }),
+        Some(Err(error)) => error.chain(),
+        None => "the function's time is over".to_owned(),
+    };
+    tracing::warn!(stage = "land", records = batch.records.len(), "is tried again: {report}");
+    let first = batch.records.first().map(|record| record.sequence.clone());
+    Ok(Landed::Batch { report: None, failures: Failures::of(first) })
+}
+
+async fn parked(place: &impl Place, payload: Value) -> Result<Landed> {
+    let wish: Wish = read("a wish, `{\"reland\":true}`", payload)?;
+    let reports = if wish.reland { reland(place.lake(), place.ledger()).await? } else { Vec::new() };
+    Ok(Landed::Parked(reports))
+}

@@ -1,0 +1,26 @@
+//! A stage with an event around it.
+
+pub mod collect;
+pub mod land;
+pub mod reconcile;
+pub mod replay;
+pub mod request;
+
+use mendlake_domain::minute::Timestamp;
+use mendlake_ports::error::{Kind, PortError};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Kept from a function's time for handing back what is left, and for the answer.
+pub(crate) const KEPT_MS: i64 = 2_000;
+
+/// When a handler hands back what is left: before the function is stopped.
+pub(crate) fn hand_back_at(deadline: Timestamp) -> Timestamp {
+    deadline.plus_ms(-KEPT_MS)
+}
+
+/// Reads a payload; the error names the field.
+pub(crate) fn read<T: DeserializeOwned>(what: &str, payload: Value) -> Result<T, PortError> {
+    let refused = |error: serde_json::Error| PortError::caused(Kind::Rejected, format!("read {what}"), error);
+    serde_json::from_value(payload).map_err(refused)
+}

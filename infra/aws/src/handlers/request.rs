@@ -1,0 +1,18 @@
+//! `request`: one tick of the schedule, for the minute after it.
+
+use mendlake_domain::settings::Settings;
+use mendlake_ingest::{RequestReport, request};
+use mendlake_ports::error::Result;
+use mendlake_ports::place::Place;
+use serde_json::Value;
+
+use super::read;
+use crate::event::Tick;
+
+/// Requests the minute after the one the tick was scheduled for, whenever the tick comes.
+///
+/// A payload without a `time` is `Rejected`. A duplicate or late tick is a report like another.
+pub async fn handle(place: &impl Place, settings: &Settings, payload: Value) -> Result<RequestReport> {
+    let tick: Tick = read("a tick of the schedule", payload)?;
+    request(place, settings, tick.time.minute() + 1).await
+}

@@ -1,0 +1,147 @@
+//! What one handle knows of the table `quotes`, whatever holds it: objects never change, so each is read once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::NaiveDate;
+use mendlake_domain::coverage::{Coverage, Held};
+use mendlake_domain::minute::Minute;
+use mendlake_domain::quote::StoredRow;
+use mendlake_domain::symbol::Symbol;
+
+use super::quotes::within;
+
+/// The most rows kept of objects that were read: about 60 MB. A session of 500 symbols has 195,000.
+const MOST_OPENED_ROWS: usize = 250_000;
+
+/// What footers said, by date, and rows of objects that were read.
+#[derive(Debug, Default)]
+pub struct Index {
+    days: Mutex<BTreeMap<NaiveDate, Day>>,
+    opened: Mutex<Opened>,
+}
+
+impl Index {
+    /// The objects of a date whose footers are not known yet, of all there are.
+    pub fn unknown(&self, dt: NaiveDate, listed: impl IntoIterator<Item = String>) -> Vec<String> {
+        let listed: BTreeSet<String> = listed.into_iter().collect();
+        let mut days = lock(&self.days);
+        let day = days.entry(dt).or_default();
+        if day.spans.keys().any(|known| !listed.contains(known)) {
+            // Somebody took objects away by hand: what they said must not stay.
+            *day = Day::default();
+        }
+        listed.into_iter().filter(|name| !day.spans.contains_key(name)).collect()
+    }
+
+    /// Notes what the footer of an object says it holds.
+    pub fn note(&self, dt: NaiveDate, name: String, held: &Coverage) {
+        lock(&self.days).entry(dt).or_default().note(name, held);
+    }
+
+    /// What the known objects of a date hold of `[from, to)`.
+    pub fn coverage(&self, dt: NaiveDate, from: Minute, to: Minute) -> Coverage {
+        lock(&self.days).get(&dt).map(|day| within(&day.coverage, from, to)).unwrap_or_default()
+    }
+
+    /// The known objects of a date that may have rows of these symbols in `[from, to)`.
+    pub fn with_rows_of(&self, dt: NaiveDate, symbols: &BTreeSet<Symbol>, from: Minute, to: Minute) -> Vec<String> {
+        lock(&self.days).get(&dt).map(|day| day.with_rows_of(symbols, from, to)).unwrap_or_default()
+    }
+
+    /// The rows of an object, where they were kept.
+    pub fn opened(&self, dt: NaiveDate, name: &str) -> Option<Arc<Vec<StoredRow>>> {
+        lock(&self.opened).objects.get(&(dt, name.to_owned())).cloned()
+    }
+
+    /// Keeps the rows of an object, as long as there is room.
+    pub fn keep(&self, dt: NaiveDate, name: String, rows: Arc<Vec<StoredRow>>) {
+        lock(&self.opened).keep((dt, name), rows);
+    }
+}
+
+/// What the footers of one date say.
+#[derive(Debug, Default)]
+struct Day {
+    /// Of each object, the first and the last minute of each symbol: enough to know which to open for rows.
+    spans: BTreeMap<String, Vec<(Symbol, Minute, Minute)>>,
+    /// All of them, joined.
+    coverage: Coverage,
+}
+
+impl Day {
+    fn note(&mut self, name: String, held: &Coverage) {
+        let span = |(symbol, held): (&Symbol, &Held)| {
+            let present = held.present();
+            Some((symbol.clone(), present.first()?, present.last()?))
+        };
+        self.coverage.join(held);
+        self.spans.insert(name, held.0.iter().filter_map(span).collect());
+    }
+
+    fn with_rows_of(&self, symbols: &BTreeSet<Symbol>, from: Minute, to: Minute) -> Vec<String> {
+        let touches =
+            |(symbol, first, last): &(Symbol, Minute, Minute)| *first < to && *last >= from && symbols.contains(symbol);
+        self.spans.iter().filter(|(_, spans)| spans.iter().any(touches)).map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// Rows of objects that were read. Objects never change, so they are never stale; those of the oldest dates go first.
+#[derive(Debug, Default)]
+struct Opened {
+    objects: BTreeMap<(NaiveDate, String), Arc<Vec<StoredRow>>>,
+    rows: usize,
+}
+
+impl Opened {
+    fn keep(&mut self, key: (NaiveDate, String), rows: Arc<Vec<StoredRow>>) {
+        if let Some(before) = self.objects.insert(key, rows.clone()) {
+            self.rows -= before.len();
+        }
+        self.rows += rows.len();
+        while self.rows > MOST_OPENED_ROWS {
+            let Some((_, oldest)) = self.objects.pop_first() else { return };
+            self.rows -= oldest.len();
+        }
+    }
+}
+
+/// A lock whose holders leave what it guards whole, so that a panic elsewhere does not spread.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stored::quotes::tests::row;
+
+    #[test]
+    fn rows_are_kept_up_to_a_bound_and_the_oldest_dates_go_first() {
+        let index = Index::default();
+        let dt = row("A", 0).row.minute.date();
+        let rows = Arc::new(vec![row("A", 0); MOST_OPENED_ROWS / 2]);
+        let day = |n| dt + chrono::Days::new(n);
+        for n in [1, 0, 2] {
+            index.keep(day(n), "object".into(), rows.clone());
+            index.keep(day(n), "object".into(), rows.clone());
+        }
+        let kept = [0, 1, 2].map(|n| index.opened(day(n), "object").is_some());
+        assert_eq!(kept, [false, true, true], "twice kept counts once");
+    }
+
+    #[test]
+    fn a_date_that_lost_an_object_is_known_anew() {
+        let index = Index::default();
+        let (first, second) = (row("A", 0), row("A", 1));
+        let dt = first.row.minute.date();
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(index.unknown(dt, names(&["a", "b"])), ["a", "b"]);
+        for (name, row) in [("a", &first), ("b", &second)] {
+            index.note(dt, name.into(), &Coverage::of([&row.row]));
+        }
+        assert_eq!(index.unknown(dt, names(&["a", "b", "c"])), ["c"]);
+        assert_eq!(index.unknown(dt, names(&["b"])), ["b"], "what `a` said must not stay");
+        assert_eq!(index.coverage(dt, first.row.minute, second.row.minute + 1), Coverage::default());
+    }
+}
