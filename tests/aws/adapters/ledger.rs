@@ -312,12 +312,14 @@ async fn a_recording_that_died_leaves_the_one_before(bench: &Bench) {
     };
     let read = async || ledger.expectations(minute(30), minute(31)).await.expect("read");
     for (before, after) in [(1_700, 2_300), (1_700, 600)] {
-        ledger.record(&of(before)).await.expect("record");
-        bench.wire.next("PutItem", &[Fate::NeverSent; 3]);
-        assert_eq!(ledger.record(&of(after)).await.expect_err("it died").kind, Kind::Unavailable);
-        assert!(read().await == [of(before)], "{after} symbols after {before}");
-        ledger.record(&of(after)).await.expect("record");
-        assert!(read().await == [of(after)]);
+        for dies_at in ["PutItem", "BatchWriteItem"] {
+            ledger.record(&of(before)).await.expect("record");
+            bench.wire.next(dies_at, &[Fate::NeverSent; 3]);
+            assert_eq!(ledger.record(&of(after)).await.expect_err("it died").kind, Kind::Unavailable);
+            assert!(read().await == [of(before)], "{after} symbols after {before}, died at {dies_at}");
+            ledger.record(&of(after)).await.expect("record");
+            assert!(read().await == [of(after)]);
+        }
     }
 }
 
