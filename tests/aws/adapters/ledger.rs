@@ -30,7 +30,7 @@ use mendlake_ports::landing::Landing;
 use mendlake_ports::runs::{Run, Runs};
 use wire::{Fate, Wire};
 
-pub(crate) use stages::requests;
+pub(crate) use stages::requests_follow_minutes_and_failures_not_symbols;
 
 type Ledger = DynamoDbLedger<ManualClock>;
 
@@ -87,11 +87,11 @@ fn run(suite: impl Future<Output = ()>) {
     runtime.expect("a runtime").block_on(suite);
 }
 
-pub(crate) fn contracts_on_dynoxide(standins: &StandIns) {
+pub(crate) fn it_keeps_its_contracts_on_dynoxide(standins: &StandIns) {
     run(contracts(standins.dynoxide()));
 }
 
-pub(crate) fn contracts_on_ministack(standins: &StandIns) {
+pub(crate) fn it_keeps_its_contracts_on_ministack(standins: &StandIns) {
     run(contracts(standins.ministack()));
 }
 
@@ -119,7 +119,7 @@ async fn contracts(server: Server) {
     assert!(asked.is_subset(&permitted), "{asked:?}");
 }
 
-pub(crate) fn races(standins: &StandIns) {
+pub(crate) fn of_processes_that_race_for_an_item_one_wins(standins: &StandIns) {
     // Each stand-in decides races in its own way.
     for server in [standins.dynoxide(), standins.ministack()] {
         run(async {
@@ -228,7 +228,7 @@ async fn one_recording_of_a_minute_stays_whole(bench: &Bench) {
     }
 }
 
-pub(crate) fn pages(standins: &StandIns) {
+pub(crate) fn every_page_is_read(standins: &StandIns) {
     for server in [standins.dynoxide(), standins.ministack()] {
         run(async {
             let bench = Bench::new(server).await;
@@ -265,7 +265,7 @@ fn large_gap(name: &str) -> Gap {
     gap
 }
 
-pub(crate) fn lost_answers(standins: &StandIns) {
+pub(crate) fn what_was_told_once_is_done_once_though_an_answer_was_lost(standins: &StandIns) {
     use Fate::{AnswerLost, NeverSent};
     for server in [standins.dynoxide(), standins.ministack()] {
         run(async {
@@ -312,16 +312,18 @@ async fn a_recording_that_died_leaves_the_one_before(bench: &Bench) {
     };
     let read = async || ledger.expectations(minute(30), minute(31)).await.expect("read");
     for (before, after) in [(1_700, 2_300), (1_700, 600)] {
-        ledger.record(&of(before)).await.expect("record");
-        bench.wire.next("PutItem", &[Fate::NeverSent; 3]);
-        assert_eq!(ledger.record(&of(after)).await.expect_err("it died").kind, Kind::Unavailable);
-        assert!(read().await == [of(before)], "{after} symbols after {before}");
-        ledger.record(&of(after)).await.expect("record");
-        assert!(read().await == [of(after)]);
+        for dies_at in ["PutItem", "BatchWriteItem"] {
+            ledger.record(&of(before)).await.expect("record");
+            bench.wire.next(dies_at, &[Fate::NeverSent; 3]);
+            assert_eq!(ledger.record(&of(after)).await.expect_err("it died").kind, Kind::Unavailable);
+            assert!(read().await == [of(before)], "{after} symbols after {before}, died at {dies_at}");
+            ledger.record(&of(after)).await.expect("record");
+            assert!(read().await == [of(after)]);
+        }
     }
 }
 
-pub(crate) fn another_table(standins: &StandIns) {
+pub(crate) fn a_table_that_is_no_ledger_is_refused_by_name(standins: &StandIns) {
     for server in [standins.dynoxide(), standins.ministack()] {
         run(async {
             let bench = Bench::new(server).await;

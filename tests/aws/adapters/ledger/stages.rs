@@ -43,7 +43,7 @@ struct Counted {
 /// A vendor that answers nothing: neither stage counted here asks one.
 struct Silent(SourceName);
 
-pub(crate) fn requests(standins: &StandIns) {
+pub(crate) fn requests_follow_minutes_and_failures_not_symbols(standins: &StandIns) {
     run(async {
         let bench = Bench::new(standins.dynoxide()).await;
         of_500_symbols(&bench).await;
