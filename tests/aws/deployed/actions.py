@@ -2,23 +2,6 @@
 
 import json
 
-import yaml
-
-
-class Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms: `!GetAtt A.B` as {"GetAtt": "A.B"}."""
-
-
-def _short(loader, suffix, node):
-    if isinstance(node, yaml.ScalarNode):
-        return {suffix: loader.construct_scalar(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return {suffix: loader.construct_sequence(node, deep=True)}
-    return {suffix: loader.construct_mapping(node, deep=True)}
-
-
-Loader.add_multi_constructor("!", _short)
-
 # Calls whose permission has another name than the call.
 PERMISSIONS = {
     "sqs:SendMessageBatch": "sqs:SendMessage",
@@ -36,7 +19,7 @@ def allowed(template):
     for name, resource in template["Resources"].items():
         if resource["Type"] != "AWS::Serverless::Function":
             continue
-        role = template["Resources"][resource["Properties"]["Role"]["GetAtt"].split(".")[0]]
+        role = template["Resources"][resource["Properties"]["Role"]["Fn::GetAtt"][0]]
         actions = set()
         for policy in role["Properties"]["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:

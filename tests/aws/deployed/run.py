@@ -8,7 +8,6 @@ Run by `python tests/aws/deployed/run.py` with build/standins/sam's Python; `--s
 """
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -19,9 +18,7 @@ import tomllib
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-import boto3
-import botocore.config
-import yaml
+from samcli.yamlhelper import yaml_dump, yaml_parse
 
 import actions
 from stack import Stack
@@ -94,6 +91,18 @@ def build(env):
     say(f"built in {time.monotonic() - began:.0f} s")
     for bootstrap in sorted((ROOT / "build" / "sam").glob("*/bootstrap")):
         say(f"  {bootstrap.parent.name:<10} {bootstrap.stat().st_size / 1e6:.1f} MB")
+
+
+def for_the_stand_in():
+    """The built template as ministack takes it: it refuses metric math, so alarms with it are left out of what is deployed.
+    tests/aws/alarms evaluates all of them. Gives their names."""
+    template = yaml_parse((ROOT / "build/sam/template.yaml").read_text())
+    resources = template["Resources"]
+    left_out = [name for name, it in resources.items() if it["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in it["Properties"]]
+    for name in left_out:
+        del resources[name]
+    (ROOT / "build/sam/standin.yaml").write_text(yaml_dump(template))
+    return left_out
 
 
 def start_ministack(processes, folder, port):
@@ -175,7 +184,8 @@ def deployed(options, folder, processes):
     wait_for("stand-in", stack.answers, 30, 0.2)
     stack.client("s3").create_bucket(Bucket="artifacts")
 
-    say("deploying the template")
+    left_out = for_the_stand_in()
+    say(f"deploying the template, but for what the stand-in cannot hold: {' '.join(left_out)}")
     began = time.monotonic()
     overrides = [
         "Calendar=always",
@@ -183,7 +193,7 @@ def deployed(options, folder, processes):
         f"LandingWindowSeconds={LANDING_S}",
         f"FinnhubBaseUrl=http://127.0.0.1:{vendor}",
     ]
-    command = [SAM / "sam", "deploy", "--template", "build/sam/template.yaml", "--stack-name", STACK]
+    command = [SAM / "sam", "deploy", "--template", "build/sam/standin.yaml", "--stack-name", STACK]
     command += ["--s3-bucket", "artifacts", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"]
     run([*command, "--parameter-overrides", *overrides], env)
     say(f"deployed in {time.monotonic() - began:.0f} s")
@@ -262,7 +272,7 @@ to = "{iso(slow[1])}"
     say(f"OpenGaps went {[int(value) for value in gaps]}")
     assert max(gaps) > 0 and gaps[-1] == 0, gaps
     assert window is not None
-    template = yaml.load((ROOT / "infra/aws/template.yaml").read_text(), Loader=actions.Loader)
+    template = yaml_parse((ROOT / "infra/aws/template.yaml").read_text())
     required = tomllib.loads((ROOT / "infra/aws/required-actions.toml").read_text())
     complaints = actions.check(stack, template, required)
     assert not complaints, "\n".join(complaints)

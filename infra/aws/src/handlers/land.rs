@@ -30,7 +30,7 @@ pub enum Landed {
 /// A person's wish.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+pub(super) struct Wish {
     /// Land what is parked.
     reland: bool,
 }
@@ -57,7 +57,10 @@ pub async fn handle(place: &impl Place, deadline: Timestamp, payload: Value) -> 
 }
 
 async fn parked(place: &impl Place, payload: Value) -> Result<Landed> {
-    let wish: Wish = read("a wish, `{\"reland\":true}`", payload)?;
-    let reports = if wish.reland { reland(place.lake(), place.ledger()).await? } else { Vec::new() };
+    let reports = if wish(payload)?.reland { reland(place.lake(), place.ledger()).await? } else { Vec::new() };
     Ok(Landed::Parked(reports))
+}
+
+pub(super) fn wish(payload: Value) -> Result<Wish> {
+    read("a wish, `{\"reland\":true}`", payload)
 }

@@ -5,6 +5,8 @@ pub mod land;
 pub mod reconcile;
 pub mod replay;
 pub mod request;
+#[cfg(test)]
+mod payloads;
 
 use mendlake_domain::minute::Timestamp;
 use mendlake_ports::error::{Kind, PortError};
@@ -21,6 +23,13 @@ pub(crate) fn hand_back_at(deadline: Timestamp) -> Timestamp {
 
 /// Reads a payload; the error names the field.
 pub(crate) fn read<T: DeserializeOwned>(what: &str, payload: Value) -> Result<T, PortError> {
-    let refused = |error: serde_json::Error| PortError::caused(Kind::Rejected, format!("read {what}"), error);
-    serde_json::from_value(payload).map_err(refused)
+    serde_path_to_error::deserialize(payload).map_err(|error| {
+        let field = error.path().to_string();
+        let doing = match field.as_str() {
+            // The payload as a whole: its error names what is missing.
+            "." => format!("read {what}"),
+            _ => format!("read {what}: field `{field}`"),
+        };
+        PortError::caused(Kind::Rejected, doing, error.into_inner())
+    })
 }

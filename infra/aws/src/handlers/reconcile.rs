@@ -12,7 +12,7 @@ use super::read;
 /// What is to be reconciled.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+pub(super) struct Wanted {
     /// The window that ends now.
     window: Window,
 }
@@ -20,6 +20,9 @@ struct Wanted {
 /// Reconciles a window that ends now: `{"window":"near"}`, `"hourly"` or `"morning"`. Running out of time anywhere is
 /// harmless: the next run begins anew.
 pub async fn handle(place: &impl Place, settings: &Settings, payload: Value) -> Result<ReconcileReport> {
-    let wanted: Wanted = read("what to reconcile, `{\"window\":\"near\"}`", payload)?;
-    reconcile(place, settings, wanted.window).await
+    reconcile(place, settings, wanted(payload)?.window).await
+}
+
+pub(super) fn wanted(payload: Value) -> Result<Wanted> {
+    read("what to reconcile, `{\"window\":\"near\"}`", payload)
 }

@@ -45,9 +45,36 @@ pub async fn handle(
     if payload.get("Records").is_some() {
         return tasks(place, settings, until, read("messages of the replay queue", payload)?).await;
     }
+    let task = wanted(settings, payload)?;
+    // Corrections of one invocation have one revision, however often it is tried.
+    let requested_at = task.requested_at.or(Some(place.clock().now()));
+    let task = ReplayTask { requested_at, ..task };
+    // A person waits: it may wait for budget as long as the function's time goes.
+    let patience = match task.mode {
+        Mode::Plan => Patience::Minute,
+        Mode::Apply => Patience::Until(until),
+    };
+    replay(place, settings, &task, patience).await.map(Replayed::Asked)
+}
+
+/// The task that a payload asks for. A range that takes more calls than one invocation makes is refused with their number.
+pub(super) fn wanted(settings: &Settings, payload: Value) -> Result<ReplayTask> {
+    let text = payload.to_string();
+    let _: ReplayTask = read("the payload", payload)?;
     let refused = |error| PortError::caused(Kind::Rejected, "read the payload", error);
-    let task = ReplayTask::parse(&payload.to_string()).map_err(refused)?;
-    asked(place, settings, until, task).await.map(Replayed::Asked)
+    let task = ReplayTask::parse(&text).map_err(refused)?;
+    let calls = most_calls(settings, &task)?;
+    if calls > MOST_CALLS {
+        let what = format!(
+            "replay {} symbols from {} to {}: it may take {calls} calls, more than the {MOST_CALLS} that one invocation \
+             makes; name fewer symbols or a shorter range",
+            task.symbols.len(),
+            task.from,
+            task.to
+        );
+        return Err(PortError::new(Kind::Rejected, what));
+    }
+    Ok(task)
 }
 
 /// Tasks one after the other: each spends of the same minute's budget.
@@ -80,33 +107,6 @@ async fn task(place: &impl Place, settings: &Settings, body: &str) -> Result<Opt
             place.lake().quarantine(&rejected).await?;
             Ok(None)
         }
-    }
-}
-
-/// A person waits for this one: it may wait for budget as long as the function's time goes. A range that takes more calls
-/// than that allows is refused with their number before any is made.
-async fn asked(
-    place: &impl Place,
-    settings: &Settings,
-    until: Timestamp,
-    task: ReplayTask,
-) -> Result<ReplayReport> {
-    let calls = most_calls(settings, &task)?;
-    if calls > MOST_CALLS {
-        let what = format!(
-            "replay {} symbols from {} to {}: it may take {calls} calls, more than the {MOST_CALLS} that one invocation \
-             makes; name fewer symbols or a shorter range",
-            task.symbols.len(),
-            task.from,
-            task.to
-        );
-        return Err(PortError::new(Kind::Rejected, what));
-    }
-    let requested_at = task.requested_at.or(Some(place.clock().now()));
-    let task = ReplayTask { requested_at, ..task };
-    match task.mode {
-        Mode::Plan => replay(place, settings, &task, Patience::Minute).await,
-        Mode::Apply => replay(place, settings, &task, Patience::Until(until)).await,
     }
 }
 

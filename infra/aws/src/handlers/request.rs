@@ -13,6 +13,9 @@ use crate::event::Tick;
 ///
 /// A payload without a `time` is `Rejected`. A duplicate or late tick is a report like another.
 pub async fn handle(place: &impl Place, settings: &Settings, payload: Value) -> Result<RequestReport> {
-    let tick: Tick = read("a tick of the schedule", payload)?;
-    request(place, settings, tick.time.minute() + 1).await
+    request(place, settings, tick(payload)?.time.minute() + 1).await
+}
+
+pub(super) fn tick(payload: Value) -> Result<Tick> {
+    read("a tick of the schedule", payload)
 }
