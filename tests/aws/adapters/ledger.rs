@@ -55,7 +55,7 @@ impl Bench {
         let wire = Wire::new();
         let client = client(&server, &wire);
         table::create(&client, TABLE).await;
-        let clock = ManualClock::new("2026-11-20T12:00:00Z".parse().unwrap());
+        let clock = ManualClock::new("2026-11-20T12:00:00Z".parse().expect("an instant"));
         wire.counted();
         Self { server, wire, client, clock }
     }
@@ -169,7 +169,7 @@ async fn copies_lease_the_share_and_no_more(bench: &Bench) {
             }
             leased
         };
-        let most = u32::try_from(COPIES * 9).unwrap();
+        let most = u32::try_from(COPIES * 9).expect("few copies");
         assert_eq!(raced(bench, call).await.into_iter().sum::<u32>(), share.min(most), "of a share of {share}");
     }
 }
@@ -178,7 +178,7 @@ async fn one_copy_claims_each_gap(bench: &Bench) {
     let mut version = 0;
     for round in 0..5 {
         let writes = raced(bench, move |copy, ledger: Ledger| async move {
-            let attempts = u32::try_from(copy).unwrap();
+            let attempts = u32::try_from(copy).expect("few copies");
             let gap = Gap { attempts, ..gap("RACE") };
             ledger.write(&gap, version).await.expect("write")
         });
@@ -192,29 +192,29 @@ async fn one_copy_claims_each_gap(bench: &Bench) {
 
 async fn the_furthest_mark_stays(bench: &Bench) {
     let noted = raced(bench, |copy, ledger: Ledger| async move {
-        let mark = i64::try_from(copy * 7 % COPIES).unwrap();
+        let mark = i64::try_from(copy * 7 % COPIES).expect("few copies");
         ledger.note_landed("0", Timestamp::from_epoch_ms(mark)).await.expect("note");
     });
     noted.await;
-    let furthest = Timestamp::from_epoch_ms(i64::try_from(COPIES).unwrap() - 1);
+    let furthest = Timestamp::from_epoch_ms(i64::try_from(COPIES).expect("few copies") - 1);
     assert_eq!(bench.ledger("reader").landed_through().await.expect("read"), Some(furthest));
 }
 
 async fn the_newest_run_is_the_last(bench: &Bench) {
     let recorded = raced(bench, |copy, ledger: Ledger| async move {
-        let at = Timestamp::from_epoch_s(1_795_000_000 + i64::try_from(copy * 7 % COPIES).unwrap());
+        let at = Timestamp::from_epoch_s(1_795_000_000 + i64::try_from(copy * 7 % COPIES).expect("few copies"));
         let run = Run { at, id: format!("{copy}"), reconciled_through: at, report: serde_json::json!({}) };
         ledger.record_run(&run).await.expect("record");
     });
     recorded.await;
     let last = bench.ledger("reader").last_run().await.expect("read").expect("one was recorded");
-    assert_eq!(last.at.epoch_s(), 1_795_000_000 + i64::try_from(COPIES).unwrap() - 1);
+    assert_eq!(last.at.epoch_s(), 1_795_000_000 + i64::try_from(COPIES).expect("few copies") - 1);
 }
 
 async fn one_recording_of_a_minute_stays_whole(bench: &Bench) {
     let recording = |copy: usize| {
         let symbols = (0..100 + 400 * (copy % 5)).map(|n| symbol(&format!("S{n:05}"))).collect();
-        let requested_at = minute(0).start().plus_ms(i64::try_from(copy).unwrap());
+        let requested_at = minute(0).start().plus_ms(i64::try_from(copy).expect("few copies"));
         Expectation { minute: minute(0), symbols, requested_at }
     };
     let recorded = raced(bench, move |copy, ledger: Ledger| async move {
@@ -223,7 +223,7 @@ async fn one_recording_of_a_minute_stays_whole(bench: &Bench) {
     });
     for read in recorded.await {
         let [one] = read.as_slice() else { panic!("one recording: {}", read.len()) };
-        let copy = usize::try_from(one.requested_at.ms_since(minute(0).start())).unwrap();
+        let copy = usize::try_from(one.requested_at.ms_since(minute(0).start())).expect("few copies");
         assert!(*one == recording(copy), "the recording of copy {copy}, whole");
     }
 }
@@ -346,20 +346,20 @@ pub(crate) fn a_table_that_is_no_ledger_is_refused_by_name(standins: &StandIns) 
 }
 
 fn finnhub() -> SourceName {
-    "finnhub".parse().unwrap()
+    "finnhub".parse().expect("a source")
 }
 
 fn symbol(name: &str) -> Symbol {
-    name.parse().unwrap()
+    name.parse().expect("a symbol")
 }
 
 fn day() -> NaiveDate {
-    "2026-11-20".parse().unwrap()
+    "2026-11-20".parse().expect("a day")
 }
 
 /// The `n`th minute of the session of 20 November 2026.
 fn minute(n: i64) -> Minute {
-    "2026-11-20T14:30:00Z".parse::<Minute>().unwrap() + n
+    "2026-11-20T14:30:00Z".parse::<Minute>().expect("a minute") + n
 }
 
 fn gap(name: &str) -> Gap {

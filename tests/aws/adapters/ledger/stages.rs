@@ -61,7 +61,7 @@ async fn of_500_symbols(bench: &Bench) {
     bench.wire.counted();
     for n in 0..100 {
         let expectation = Expectation { minute: minute(n), symbols: symbols.clone(), requested_at: minute(n).start() };
-        let provider: SourceName = "direct".parse().unwrap();
+        let provider: SourceName = "direct".parse().expect("a source");
         ledger.reserve_live(&provider, expectation.minute, 500).await.expect("reserve");
         ledger.record(&expectation).await.expect("record");
     }
@@ -156,7 +156,7 @@ fn row(symbol: &Symbol, minute: Minute) -> StoredRow {
     let row = Row {
         symbol: symbol.clone(),
         minute,
-        price: Price::new(101.25).unwrap(),
+        price: Price::new(101.25).expect("a price"),
         basis: Basis::Quote,
         source: finnhub(),
         traded_at: Some(start.plus_ms(-400)),

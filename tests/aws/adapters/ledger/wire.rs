@@ -41,19 +41,23 @@ impl Wire {
 
     /// What becomes of an operation's next calls, first to last.
     pub(super) fn next(&self, operation: &'static str, fates: &[Fate]) {
-        self.state.lock().unwrap().fates.insert(operation, fates.iter().rev().copied().collect());
+        self.state
+            .lock()
+            .expect("nobody panics with it")
+            .fates
+            .insert(operation, fates.iter().rev().copied().collect());
     }
 
     /// Calls by operation since this was asked last.
     pub(super) fn counted(&self) -> BTreeMap<String, usize> {
-        std::mem::take(&mut self.state.lock().unwrap().calls)
+        std::mem::take(&mut self.state.lock().expect("nobody panics with it").calls)
     }
 
     /// Counts a call; gives its fate.
     fn note(&self, request: &HttpRequest) -> Option<Fate> {
         let target = request.headers().get("x-amz-target").expect("DynamoDB's protocol names the operation");
         let operation = target.rsplit('.').next().expect("a split has a part");
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state.lock().expect("nobody panics with it");
         *state.calls.entry(operation.to_owned()).or_default() += 1;
         state.fates.get_mut(operation).and_then(Vec::pop)
     }

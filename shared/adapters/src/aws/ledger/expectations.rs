@@ -165,11 +165,11 @@ mod tests {
 
     #[test]
     fn items_of_a_recording_that_was_replaced_are_passed_over() {
-        let (long, short) = (expectation(7, 1_700), expectation(7, 3));
-        assert_eq!(joined(&stored(&[&long, &short])).unwrap(), [short.clone()]);
-        assert_eq!(joined(&stored(&[&short, &long])).unwrap(), [long.clone()]);
-        let again = Expectation { requested_at: Timestamp::from_epoch_ms(0), ..long.clone() };
-        assert_eq!(joined(&stored(&[&long, &again])).unwrap(), [again], "of one length too");
+        let (long, short) = ([expectation(7, 1_700)], [expectation(7, 3)]);
+        assert_eq!(joined(&stored(&[&long[0], &short[0]])).unwrap(), short);
+        assert_eq!(joined(&stored(&[&short[0], &long[0]])).unwrap(), long);
+        let again = Expectation { requested_at: Timestamp::from_epoch_ms(0), ..long[0].clone() };
+        assert_eq!(joined(&stored(&[&long[0], &again])).unwrap(), [again], "of one length too");
     }
 
     #[test]
