@@ -158,7 +158,7 @@ async fn rewrite(from: &DiskLake, to: &S3Lake) {
     Sessions::append(to, &from.current(object.dt, object.dt).await.expect("current")).await.expect("appended");
     for log in Log::ALL {
         for (index, entry) in from.read(log, 0).await.expect("entries").iter().enumerate() {
-            to.append(log, index + 1, entry).await.expect("appended");
+            Control::append(to, log, index + 1, entry).await.expect("appended");
         }
     }
     for rejected in from.quarantined().await.expect("all") {

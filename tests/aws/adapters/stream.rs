@@ -150,7 +150,7 @@ impl StreamConsumer for ReadBack {
             arrived_at: Timestamp::from_epoch_ms(
                 record.approximate_arrival_timestamp().expect("a time").to_millis().expect("of this era"),
             ),
-            partition_key: record.partition_key().to_owned(),
+            partition_key: record.partition_key().unwrap_or_default().to_owned(),
             data: record.data().as_ref().to_vec(),
         };
         let records = told.records().iter().map(record).collect();

@@ -18,7 +18,7 @@ const LOOKS: u32 = 300;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The region of everything here.
-pub const REGION: &str = "us-east-1";
+const REGION: &str = "us-east-1";
 
 /// A stand-in that runs, until it is dropped.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl Server {
 }
 
 /// What clients of an endpoint on loopback are made from. Every failure is seen: nothing is tried twice.
-pub fn at(endpoint: &str, key_id: &str, secret: &str) -> Aws {
+fn at(endpoint: &str, key_id: &str, secret: &str) -> Aws {
     let credentials = SharedCredentialsProvider::new(Credentials::new(key_id, secret, None, None, "nobody's"));
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
