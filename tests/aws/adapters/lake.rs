@@ -16,6 +16,8 @@ use mendlake_ports::lake::{Lake, NewObject};
 use mendlake_ports::sessions::Sessions;
 use mendlake_ports::set_aside::SetAside;
 
+use super::machine::run;
+
 /// More objects than a page of a listing holds.
 const MORE_THAN_A_PAGE: i64 = 1_050;
 
@@ -158,7 +160,7 @@ async fn rewrite(from: &DiskLake, to: &S3Lake) {
     Sessions::append(to, &from.current(object.dt, object.dt).await.expect("current")).await.expect("appended");
     for log in Log::ALL {
         for (index, entry) in from.read(log, 0).await.expect("entries").iter().enumerate() {
-            to.append(log, index + 1, entry).await.expect("appended");
+            Control::append(to, log, index + 1, entry).await.expect("appended");
         }
     }
     for rejected in from.quarantined().await.expect("all") {
@@ -230,8 +232,4 @@ fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
         }
     }
     found
-}
-
-fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
 }
