@@ -16,6 +16,8 @@ use mendlake_ports::lake::{Lake, NewObject};
 use mendlake_ports::sessions::Sessions;
 use mendlake_ports::set_aside::SetAside;
 
+use super::machine::run;
+
 /// More objects than a page of a listing holds.
 const MORE_THAN_A_PAGE: i64 = 1_050;
 
@@ -230,8 +232,4 @@ fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
         }
     }
     found
-}
-
-fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
 }

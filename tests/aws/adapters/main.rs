@@ -1,5 +1,6 @@
 //! The contract suites of AWS's adapters against the stand-ins. Without them, every suite prints `NOT RUN`.
 
+mod athena;
 mod lake;
 mod ledger;
 mod machine;
@@ -20,6 +21,8 @@ const SUITES: &[Suite] = &[
     ("lake::a_lake_copied_from_disk_or_to_it_reads_alike", lake::a_lake_copied_from_disk_or_to_it_reads_alike),
     ("lake::a_date_of_more_objects_than_a_page_is_read_whole", lake::a_date_of_more_objects_than_a_page_is_read_whole),
     ("lake::a_missing_bucket_is_refused_by_name", lake::a_missing_bucket_is_refused_by_name),
+    ("athena::duckdb_gives_what_the_footers_say_in_any_zone", athena::duckdb_gives_what_the_footers_say_in_any_zone),
+    ("athena::a_stand_ins_athena_gives_what_the_footers_say", athena::a_stand_ins_athena_gives_what_the_footers_say),
     ("ledger::it_keeps_its_contracts_on_dynoxide", ledger::it_keeps_its_contracts_on_dynoxide),
     ("ledger::it_keeps_its_contracts_on_ministack", ledger::it_keeps_its_contracts_on_ministack),
     ("ledger::of_processes_that_race_for_an_item_one_wins", ledger::of_processes_that_race_for_an_item_one_wins),

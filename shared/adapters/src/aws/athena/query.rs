@@ -95,7 +95,7 @@ mod tests {
         ];
         let coverage = read(&rows).expect("coverage");
         let minute = |text: &str| text.parse::<Minute>().expect("a minute");
-        let held = &coverage.0[&"A".parse().expect("symbol")];
+        let held = &coverage.0["A"];
         assert_eq!(held.by_basis.keys().copied().collect::<Vec<_>>(), [Basis::Quote, Basis::Close]);
         assert_eq!(held.by_basis[&Basis::Quote].iter().collect::<Vec<_>>(), [minute("2026-11-20T14:30:00Z")]);
         assert_eq!(held.suspect, held.by_basis[&Basis::Quote]);

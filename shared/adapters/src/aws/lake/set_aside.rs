@@ -31,7 +31,7 @@ impl SetAside for S3Lake {
         let quarantine = self.bucket.key(QUARANTINE);
         let mut keys = self.bucket.list(&quarantine).await?;
         keys.retain(|path| path.split_once('/').is_some_and(|(dt, name)| date_of(dt).is_some() && !name.is_empty()));
-        let read = at_once(keys.iter().map(|path| self.read_rejected(format!("{quarantine}{path}")))).await?;
+        let read = at_once(keys.into_iter().map(|path| self.read_rejected(format!("{quarantine}{path}")))).await?;
         let mut all: Vec<Rejected> = read.into_iter().flatten().collect();
         all.sort_by_key(|rejected| rejected.at);
         Ok(all)
@@ -46,7 +46,7 @@ impl SetAside for S3Lake {
         let own = self.bucket.list(&self.bucket.key(PARKED)).await?;
         let own = own.iter().filter_map(|file| parked_of_file(file)).map(str::to_owned);
         let by_lambda = self.bucket.list(BY_LAMBDA).await?;
-        let by_lambda = by_lambda.iter().filter(|path| !path.ends_with('/')).map(|path| format!("{BY_LAMBDA}{path}"));
+        let by_lambda = by_lambda.iter().map(|path| format!("{BY_LAMBDA}{path}")).filter(|key| !key.ends_with('/'));
         let names: Vec<String> = own.chain(by_lambda).collect();
         let mut parked: Vec<Parked> =
             at_once(names.into_iter().map(|name| self.read_parked(name))).await?.into_iter().flatten().collect();

@@ -133,9 +133,9 @@ async fn an_object_that_is_gone_when_it_is_read_is_left_out_after_a_second_listi
 async fn a_status_that_is_gone_when_it_is_read_is_left_out_after_a_second_listing() {
     let (fake, lake) = lake("").await;
     let on = status(0).on;
-    lake.append(&[status(0)]).await.expect("appended");
+    Sessions::append(&lake, &[status(0)]).await.expect("appended");
     let first = fake.objects().into_keys().find(|key| key.starts_with("sessions/")).expect("an object");
-    lake.append(&[status(60)]).await.expect("appended");
+    Sessions::append(&lake, &[status(60)]).await.expect("appended");
     let second = fake.objects().into_keys().find(|key| key.starts_with("sessions/") && *key != first);
     fake.leave_ghost(&second.expect("another"), 1);
     assert_eq!(lake.current(on, on).await.expect("current"), [status(0)]);
@@ -184,7 +184,7 @@ async fn an_enormous_range_asks_for_the_dates_there_are() {
 async fn a_missing_control_entry_is_corrupt_and_named() {
     let (fake, lake) = lake("").await;
     for number in 1..=5 {
-        lake.append(Log::Overlay, number, b"{}").await.expect("appended");
+        Control::append(&lake, Log::Overlay, number, b"{}").await.expect("appended");
     }
     fake.remove("control/overlay/00000002.json").expect("an entry");
     let error = lake.read(Log::Overlay, 0).await.expect_err("a hole");
