@@ -11,6 +11,6 @@ pub mod stream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Locks. A panic elsewhere leaves no half change behind: every change here is made of steps that do not panic.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
