@@ -41,7 +41,7 @@ pub(crate) fn more_records_and_bytes_than_a_call_takes_are_all_put_once(standins
     run(async {
         let stream = ReadBack::on(&server, "quotes", 2).await;
         let record = |n: usize, bytes: usize| NewRecord { partition_key: format!("k{n:04}"), data: vec![b'x'; bytes] };
-        // 1,201 in three calls, then 12 MB in three more: a call of all would be refused whole.
+        // One call of all of them would be refused whole.
         let mut records: Vec<_> = (0..1_201).map(|n| record(n, 10)).collect();
         records.extend((0..12).map(|n| record(2_000 + n, 1_000_000)));
         let outcomes = stream.append(&records).await.expect("append");

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{code, failed, kind_of_code};
 use super::pace::Pace;
-use crate::stored::index::lock as locked;
+use crate::memory::locked;
 use crate::settings::check_record;
 
 pub use super::pace::WriteShare;
