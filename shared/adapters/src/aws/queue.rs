@@ -15,7 +15,7 @@ use mendlake_ports::clock::Clock;
 use mendlake_ports::error::{Kind, PortError, Result};
 use mendlake_ports::queue::{MAX_DELAY_MS, Message, Queue};
 
-use super::error::{failed, kind_of_code};
+use super::error::{code, failed, kind_of_code};
 use crate::settings::check_message;
 
 /// The most messages of one call.
@@ -66,8 +66,7 @@ pub async fn depth(client: &Client, url: &str) -> Result<Depth> {
     ];
     let asked = client.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
     let told = asked.send().await.map_err(|error| {
-        let absent = error.as_service_error().is_some_and(|e| e.is_queue_does_not_exist());
-        if absent { no_such_queue(url) } else { failed(doing(), error) }
+        if code(&error).is_some_and(is_absent) { no_such_queue(url) } else { failed(doing(), error) }
     })?;
     let count = |name: &Name| {
         let text = told.attributes().and_then(|counts| counts.get(name)).map_or("", String::as_str);
@@ -109,7 +108,7 @@ impl<C: Clock> SqsQueue<C> {
     }
 
     fn refused(&self, messages: usize, error: SdkError<SendMessageBatchError, HttpResponse>) -> PortError {
-        match error.as_service_error().is_some_and(SendMessageBatchError::is_queue_does_not_exist) {
+        match code(&error).is_some_and(is_absent) {
             true => no_such_queue(&self.url),
             false => failed(format!("send {messages} messages to `{}`", self.url), error),
         }
@@ -197,6 +196,11 @@ fn refusal(entry: &BatchResultErrorEntry) -> PortError {
     };
     let message = entry.message().unwrap_or("no reason given");
     PortError::new(kind, format!("send message: {}: {message}", entry.code()))
+}
+
+/// Whether a refusal's code says that there is no such queue: in the words of either of SQS's protocols.
+fn is_absent(code: &str) -> bool {
+    matches!(code.rsplit(['.', '#']).next(), Some("NonExistentQueue" | "QueueDoesNotExist"))
 }
 
 /// Nothing is wrong with the messages: were they rejected, they would be dropped.

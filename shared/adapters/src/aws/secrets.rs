@@ -66,8 +66,8 @@ impl fmt::Debug for SecretPlace {
 /// Keys by name, each in its place, kept for a while.
 ///
 /// A secret is the key alone, or JSON with one text of `token` or `api_key`, or with `key_id` and `secret_key`, which are
-/// read as `key_id:secret_key`. Its version is Secrets Manager's; that of a key handed in, a short hash of it. Whoever asks
-/// while the store is being asked shares its answer: a batch of symbols is one read.
+/// read as `key_id:secret_key`. Its version is Secrets Manager's; that of a key handed in, a short hash of it. Those who
+/// ask at once share reads: a batch of symbols is one, or two where each asks for a fresh one.
 pub struct SecretsManager<C> {
     client: Client,
     clock: C,
@@ -119,7 +119,7 @@ impl<C: Clock> SecretsManager<C> {
             let read = self.read(name, id).await;
             held.note(read, now, self.life_ms);
         }
-        held.answer(fresh, now)
+        held.answer(fresh)
     }
 
     async fn read(&self, name: &str, id: &str) -> Result<Secret> {
@@ -161,7 +161,7 @@ impl Held {
             }
             Err(error) => {
                 // A secret that is gone or refused is not used for another hour.
-                self.good = self.good.take().filter(|_| passes(error.kind));
+                self.good = self.good.take().filter(|good| passes(error.kind) && now < good.kept_until);
                 if let Some(good) = &mut self.good {
                     good.until = now.plus_ms(ASKED_AGAIN_MS);
                 }
@@ -171,8 +171,8 @@ impl Held {
     }
 
     /// What is known, unless the newest read failed and only what it read would do.
-    fn answer(&self, fresh: bool, now: Timestamp) -> Result<Secret> {
-        let good = self.good.as_ref().filter(|good| self.failed.is_none() || (!fresh && now < good.kept_until));
+    fn answer(&self, fresh: bool) -> Result<Secret> {
+        let good = self.good.as_ref().filter(|_| self.failed.is_none() || !fresh);
         match (good, &self.failed) {
             (Some(good), _) => Ok(good.secret.clone()),
             (None, Some((kind, why))) => Err(PortError::new(*kind, why.clone())),
