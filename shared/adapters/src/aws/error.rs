@@ -78,7 +78,8 @@ fn kind_of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Kind {
         (SdkError::ServiceError(_), None) => match status {
             Some(429) => Kind::Throttled,
             Some(401 | 403) => Kind::Denied,
-            Some(400..=499) => Kind::Rejected,
+            // A redirect too: a bucket of another region stays there.
+            Some(300..=499) => Kind::Rejected,
             _ => Kind::Unavailable,
         },
         _ => Kind::Unavailable,

@@ -252,6 +252,7 @@ mod tests {
             (500, "InternalError", Kind::Unavailable),
             (403, "AccessDenied", Kind::Denied),
             (404, "NoSuchBucket", Kind::Rejected),
+            (301, "PermanentRedirect", Kind::Rejected),
         ] {
             let (bucket, _) = bucket(in_turn(vec![Answer::s3(status, code)]));
             let errors = [

@@ -76,7 +76,7 @@ impl S3Lake {
     }
 
     /// Reads an object's columns and checks that its footer, its name and its folder agree with them; gives its footer.
-    /// `Corrupt` where they do not, `Rejected` where it is not there.
+    /// `Corrupt` where they do not, `Unavailable` where it is not there (any more).
     pub async fn verify_object(&self, object: &StoredObject) -> Result<Footer> {
         let bytes = self.bucket.get(&self.quotes_key(object.dt, &object.name), Part::Whole).await?;
         verify(&bytes.ok_or_else(|| gone(&self.url_of(object)))?, object.dt, &object.name)
