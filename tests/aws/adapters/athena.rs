@@ -94,7 +94,7 @@ async fn fill(lake: &impl Lake) {
     let mut mixed = Vec::new();
     for (n, basis) in Basis::ALL.into_iter().cycle().take(40).enumerate() {
         let mut stored = live(["A", "BRK.B", "^GSPC"][n % 3], from("2024-11-20T23:40:00Z") + n as i64);
-        let age_ms = [180_000, 180_001, 4_000_000][n % 3];
+        let age_ms = [180_000, 180_001, 4_000_000][n / 3 % 3];
         stored.row.traded_at = (n % 5 != 0).then(|| stored.row.minute.start().plus_ms(-age_ms));
         stored.row.basis = basis;
         stored.row.revision = if n % 7 == 0 { 1_795_190_000 } else { 0 };

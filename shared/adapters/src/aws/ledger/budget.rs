@@ -14,9 +14,9 @@ use super::table::{Expression, Put};
 /// How long a minute's budget is remembered: a tick is late after seconds, so a day is long past any duplicate.
 const KEPT_MINUTES: i64 = 24 * 60;
 
-/// How often a lease is decided anew after another lease came first. Each loss is another's win, and wins end with the
-/// share: as many losses in a row take more copies at once than a share feeds.
-const LEASE_TRIES: usize = 32;
+/// How often a lease is decided anew after another lease came first. Each loss is another's win of at least one call, and
+/// wins end with the share: so many losses in a row take more copies at once than an account runs.
+const LEASE_TRIES: usize = 100;
 
 /// What of a minute is leased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
