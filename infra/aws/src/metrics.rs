@@ -104,7 +104,8 @@ pub fn landed(reports: &[LandReport]) -> Vec<Metric> {
 
 /// Of a reconciliation: everything that alarms look at, zeros too.
 pub fn reconciled(report: &ReconcileReport) -> Vec<Metric> {
-    let denied = report.open_by_reason.iter().filter(|(reason, _)| matches!(reason.as_str(), "denied" | "not_entitled"));
+    let denied =
+        report.open_by_reason.iter().filter(|(reason, _)| matches!(reason.as_str(), "denied" | "not_entitled"));
     vec![
         count("OpenGaps", report.open_gaps),
         seconds("OldestGap", report.oldest_gap_s.unwrap_or(0)),

@@ -65,11 +65,8 @@ impl<C: Clock + Clone, T: Transport + Clone> AwsPlace<C, T> {
         let ledger = aws_sdk_dynamodb::Client::new(aws.config());
         let s3 = aws_sdk_s3::Client::new(aws.config());
         let secrets = Arc::new(secrets(aws, config, clock.clone()));
-        let finnhub = FinnhubClient::new(
-            transport(&config.finnhub.base_url)?,
-            secrets.clone(),
-            config.finnhub.rate_limit,
-        );
+        let finnhub =
+            FinnhubClient::new(transport(&config.finnhub.base_url)?, secrets.clone(), config.finnhub.rate_limit);
         let mut candles = vec![Candles::Finnhub(finnhub.clone())];
         if config.alpaca.key.is_some() {
             let transport = transport(&config.alpaca.base_url)?;

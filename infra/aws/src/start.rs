@@ -98,6 +98,10 @@ fn failure(error: &PortError) -> Diagnostic {
 fn logs() {
     let level = tracing::Level::INFO;
     // Set already is set: by a test that runs several functions in one process.
-    let _ = tracing_subscriber::fmt().json().flatten_event(true).with_max_level(level).with_writer(std::io::stdout).try_init();
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_max_level(level)
+        .with_writer(std::io::stdout)
+        .try_init();
 }
-

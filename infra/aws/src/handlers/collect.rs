@@ -23,12 +23,7 @@ pub struct Collected {
 
 /// Samples every message. One whose quotes could not be made durable, or that the deadline cut off, is to be delivered
 /// again; it is late by then, and acknowledged.
-pub async fn handle(
-    place: &impl Place,
-    settings: &Settings,
-    deadline: Timestamp,
-    payload: Value,
-) -> Result<Collected> {
+pub async fn handle(place: &impl Place, settings: &Settings, deadline: Timestamp, payload: Value) -> Result<Collected> {
     let event: Messages = read("messages of the live queue", payload)?;
     let until = hand_back_at(deadline);
     let sample = async |body: &str| clock::by(place.clock(), until, collect(place, settings, body)).await;

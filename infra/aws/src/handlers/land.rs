@@ -44,7 +44,8 @@ pub async fn handle(place: &impl Place, deadline: Timestamp, payload: Value) -> 
         return parked(place, payload).await;
     }
     let event: Records = read("records of the stream", payload)?;
-    let batch = event.batch().map_err(|error| PortError::caused(Kind::Rejected, "read records of the stream", error))?;
+    let batch =
+        event.batch().map_err(|error| PortError::caused(Kind::Rejected, "read records of the stream", error))?;
     let landing = land(place.lake(), place.ledger(), &batch);
     let report = match clock::by(place.clock(), hand_back_at(deadline), landing).await {
         Some(Ok(report)) => return Ok(Landed::Batch { report: Some(report), failures: Failures::default() }),

@@ -2,11 +2,11 @@
 
 pub mod collect;
 pub mod land;
+#[cfg(test)]
+mod payloads;
 pub mod reconcile;
 pub mod replay;
 pub mod request;
-#[cfg(test)]
-mod payloads;
 
 use mendlake_domain::minute::Timestamp;
 use mendlake_ports::error::{Kind, PortError};

@@ -35,12 +35,7 @@ pub enum Replayed {
 ///
 /// A task that runs out of budget sets the next attempt of its gaps and is done: the reconciler plans it again. One that
 /// infrastructure failed, or that the deadline cut off, is delivered again.
-pub async fn handle(
-    place: &impl Place,
-    settings: &Settings,
-    deadline: Timestamp,
-    payload: Value,
-) -> Result<Replayed> {
+pub async fn handle(place: &impl Place, settings: &Settings, deadline: Timestamp, payload: Value) -> Result<Replayed> {
     let until = hand_back_at(deadline);
     if payload.get("Records").is_some() {
         return tasks(place, settings, until, read("messages of the replay queue", payload)?).await;
