@@ -31,7 +31,7 @@ impl TestClock for MachineClock {
 }
 
 /// Runs a suite's work on one thread.
-pub(crate) fn run(work: impl Future<Output = ()>) {
+pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(work);
+    runtime.block_on(work)
 }
