@@ -21,6 +21,9 @@ use super::machine::run;
 /// More objects than a page of a listing holds.
 const MORE_THAN_A_PAGE: i64 = 1_050;
 
+/// What breaks an object.
+type Damage = fn(&[u8]) -> Vec<u8>;
+
 pub(crate) fn every_port_keeps_its_contract(standins: &StandIns) {
     let server = standins.ministack();
     run(async {
@@ -38,7 +41,7 @@ pub(crate) fn every_port_keeps_its_contract(standins: &StandIns) {
 
 pub(crate) fn an_unreadable_object_is_named(standins: &StandIns) {
     let server = standins.ministack();
-    let damages: [fn(&[u8]) -> Vec<u8>; 3] =
+    let damages: [Damage; 3] =
         [|bytes| bytes[..bytes.len() / 2].to_vec(), |_| Vec::new(), |bytes| vec![0; bytes.len()]];
     run(async {
         let client = bucket(&server).await;
