@@ -172,7 +172,7 @@ async fn a_lease_gives_up_where_others_always_come_first() {
         Answer::refused_by(Some(&there))
     });
     let error = canned.ledger().lease_replay(&provider(), minute(), 1, u32::MAX).await.unwrap_err();
-    assert_eq!((error.kind, canned.asked().len()), (Kind::Throttled, 32), "{error}");
+    assert_eq!((error.kind, canned.asked().len()), (Kind::Throttled, 100), "{error}");
 }
 
 /// Of a batch write, its requests.
