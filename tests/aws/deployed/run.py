@@ -96,8 +96,8 @@ def build(env):
 def for_the_stand_in():
     """The built template as ministack takes it. It refuses metric math: alarms with it are left out of what is deployed, and
     tests/aws/alarms evaluates all of them. It speaks no TLS, and the bucket's policy refuses every call without: it is left
-    out too. A parameter reaches its queue poller as text: the number is written out. Gives
-    the names of what was left out."""
+    out too. A parameter reaches its queue poller as text: the number is written out. A reference to a secret is its name
+    there, and its ARN on AWS: roles name the ARN. Gives the names of what was left out."""
     template = yaml_parse((ROOT / "build/sam/template.yaml").read_text())
     resources = template["Resources"]
     left_out = [name for name, it in resources.items() if it["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in it["Properties"]]
@@ -106,6 +106,12 @@ def for_the_stand_in():
         del resources[name]
     concurrency = template["Parameters"]["CollectConcurrency"]["Default"]
     resources["Collect"]["Properties"]["Events"]["Live"]["Properties"]["ScalingConfig"] = {"MaximumConcurrency": concurrency}
+    arn = {"Fn::Sub": "arn:aws:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${FinnhubKey}-*"}
+    for role in (it for it in resources.values() if it["Type"] == "AWS::IAM::Role"):
+        for policy in role["Properties"]["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if "secretsmanager:GetSecretValue" in statement["Action"]:
+                    statement["Resource"] = arn
     (ROOT / "build/sam/standin.yaml").write_text(yaml_dump(template))
     return left_out
 
