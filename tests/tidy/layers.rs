@@ -39,8 +39,9 @@ const LAYERS: [Layer; 10] = [
     Layer { name: ADAPTERS, ours: &[DOMAIN, PORTS], others: None },
     Layer { name: INGEST, ours: &[DOMAIN, PORTS], others: Some(STAGE) },
     Layer { name: RECONCILE, ours: &[DOMAIN, PORTS], others: Some(STAGE) },
-    Layer { name: LOCAL, ours: &[DOMAIN, PORTS, ADAPTERS, INGEST, RECONCILE], others: None },
     Layer { name: AWS, ours: &[DOMAIN, PORTS, ADAPTERS, INGEST, RECONCILE], others: None },
+    // With its feature `aws`, the command line looks at a stack too.
+    Layer { name: LOCAL, ours: &[DOMAIN, PORTS, ADAPTERS, INGEST, RECONCILE, AWS], others: None },
     Layer { name: "mendlake-tests", ours: &[DOMAIN, PORTS, ADAPTERS, INGEST, RECONCILE, LOCAL], others: None },
     Layer { name: AWS_TESTS, ours: &[DOMAIN, PORTS, ADAPTERS, INGEST, RECONCILE, LOCAL, AWS], others: None },
     Layer { name: "mendlake-tidy", ours: &[], others: Some(&["toml"]) },
