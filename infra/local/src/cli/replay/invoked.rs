@@ -1,0 +1,85 @@
+//! A replay on a stack: its function does the work, invoked for one part after the other; this process watches the lake.
+
+use mendlake_domain::minute::Timestamp;
+use mendlake_domain::task::Mode;
+use mendlake_ports::clock::Clock;
+use mendlake_ports::landing::Landing;
+use mendlake_ports::place::Place;
+use mendlake_reconcile::{Patience, ReplayReport, replay};
+
+use super::{Asked, Replayed, bar, priced, still_missing};
+use crate::cli::Failure;
+use crate::clock::ScaledClock;
+use crate::look::Look;
+use crate::stack::{StackLook, StackPlace};
+
+/// How often the lake is looked at while rows land: each look lists the dates.
+const LOOK_MS: i64 = 2_000;
+
+/// Beyond two landing windows, what a function may take to start and to publish.
+const LANDS_FOR_MS: i64 = 60_000;
+
+/// Has the function do it, and waits until what came of it has landed. Parts are invoked once: what a part left undone is
+/// still missing, and whoever runs this again asks for it anew.
+pub(super) async fn apply(stack: &StackLook, place: &StackPlace, asked: Asked) -> Result<Replayed, Failure> {
+    let priced = priced(place, stack, &asked).await?;
+    let mut done = ReplayReport::default();
+    if priced.0.symbol_sessions > 0 {
+        let begun_at = stack.clock().now();
+        done = invoke(stack, &asked, begun_at).await?;
+        landed(stack, place, &asked, &priced.0, &done).await?;
+    }
+    let missing = still_missing(place, stack, &asked).await?;
+    Ok(asked.result(priced, Some(done), Some(missing)))
+}
+
+/// Invokes the function for each part. `requested_at` is that of all of them: their corrections have one revision.
+async fn invoke(stack: &StackLook, asked: &Asked, requested_at: Timestamp) -> Result<ReplayReport, Failure> {
+    let machine = ScaledClock::steady();
+    let deadline = asked.timeout_s.map(|s| machine.now().plus_s(s));
+    let tasks = asked.tasks(requested_at);
+    let (all, bar) = (tasks.len(), bar(tasks.len()));
+    let mut done = ReplayReport::default();
+    for (part, task) in tasks.into_iter().enumerate() {
+        if deadline.is_some_and(|at| machine.now() >= at) {
+            return Err(Failure::not_now(format!(
+                "not done in time: {part} of {all} parts are, run this again for the others"
+            )));
+        }
+        let on = stack.settings().calendar.day_of(task.from);
+        bar.set_message(format!("{on}, {} symbols", task.symbols.len()));
+        let report = stack.replay(&task).await.map_err(|error| Failure::from(error).after(part, all))?;
+        done.join(report);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(done)
+}
+
+/// Waits until the rows that the function put into the stream are in the lake, or would be if they came.
+async fn landed(
+    stack: &StackLook,
+    place: &StackPlace,
+    asked: &Asked,
+    before: &ReplayReport,
+    done: &ReplayReport,
+) -> Result<(), Failure> {
+    let rows: usize = done.healed.values().sum();
+    if rows == 0 {
+        return Ok(());
+    }
+    let done_at = place.clock().now();
+    let most_ms = 2 * stack.settings().landing_window_ms + LANDS_FOR_MS;
+    while place.clock().now().ms_since(done_at) < most_ms {
+        let task = asked.task(Mode::Plan, place.clock().now());
+        let left = replay(place, stack.settings(), &task, Patience::Minute).await?;
+        // Rows that came otherwise count too: then the lake holds what it was to hold, whoever brought it.
+        let came = (before.missing + before.suspects).saturating_sub(left.missing + left.suspects);
+        let all_came = !asked.force && came >= rows;
+        if all_came || place.ledger().landed_through().await?.is_some_and(|through| through >= done_at) {
+            return Ok(());
+        }
+        stack.clock().sleep_until(place.clock().now().plus_ms(LOOK_MS)).await;
+    }
+    Ok(())
+}
