@@ -14,6 +14,8 @@ use mendlake_ports::error::{Kind, PortError, Result};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::one_line;
+
 /// How long an invocation is waited for: as long as Lambda lets any function run, and some.
 const INVOCATION: Duration = Duration::from_secs(16 * 60);
 
@@ -113,6 +115,7 @@ fn told(function: &str, error: Option<&str>, body: &[u8]) -> Result<Value> {
         // Our own handlers: their words say all of it.
         Some(kind) => PortError::new(kind, message),
         None => {
+            let message = one_line(message);
             let what =
                 format!("invoke `{function}`: {message}; its log says more, and runbooks/StageFailing.md what to do");
             PortError::new(Kind::Unavailable, what)
@@ -157,7 +160,8 @@ mod tests {
 
     #[test]
     fn a_function_that_was_stopped_says_where_to_look() {
-        let stopped = json!({ "errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 150.00 seconds" });
+        let stopped =
+            json!({ "errorType": "Sandbox.Timedout", "errorMessage": "Task timed out\nafter 150.00 seconds" });
         let (kind, says) = refused(&stopped);
         assert_eq!(kind, Kind::Unavailable);
         for part in ["`lake-Replay-1`", "timed out after 150.00 seconds", "StageFailing"] {

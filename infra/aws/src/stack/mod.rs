@@ -168,7 +168,7 @@ async fn check_credentials(aws: &Aws) -> Result<()> {
     };
     match provider.provide_credentials().await {
         Ok(_) => Ok(()),
-        Err(error) => Err(PortError::new(Kind::Denied, format!("{doing}: {}; {OTHERS}", chain(&error)))),
+        Err(error) => Err(PortError::new(Kind::Denied, format!("{doing}: {}; {OTHERS}", one_line(&chain(&error))))),
     }
 }
 
@@ -185,6 +185,11 @@ fn advised(error: PortError) -> PortError {
         Kind::Denied => PortError::new(Kind::Denied, format!("{}; {OTHERS}", error.chain())),
         _ => error,
     }
+}
+
+/// What AWS says on several lines, on one.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A name for this process's writes.

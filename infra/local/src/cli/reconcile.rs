@@ -16,7 +16,7 @@ use crate::lock;
 use crate::log::StageLog;
 use crate::open::{self, Reading};
 use crate::repair::{Notes, Repair};
-use crate::stack::{StackArgs, StackLook};
+use crate::stack::{self, StackArgs};
 
 /// Compare what should exist with the lake now, and have what is missing replayed.
 ///
@@ -97,12 +97,11 @@ pub async fn run(args: Args) -> Outcome {
     Ok(Ending::whole(report.open_gaps == 0))
 }
 
-/// Has the stack's function do it. A lake is made where there is none yet, as the function itself would.
+/// Has the stack's function do it.
 async fn on_stack(name: &str, window: Window, timeout_s: Option<i64>) -> Result<ReconcileReport, Failure> {
-    let stack = StackLook::open_or_make(name).await?;
     let machine = ScaledClock::steady();
     let deadline = machine.now().plus_s(timeout_s.unwrap_or(INVOCATION_S));
-    match clock::by(&machine, deadline, stack.reconcile(window)).await {
+    match clock::by(&machine, deadline, stack::reconcile(name, window)).await {
         Some(report) => Ok(report?),
         None => Err(Failure::not_now(
             "the function has not answered in time: it goes on, `mendlake gaps` shows what came of it",

@@ -35,11 +35,6 @@ impl StackLook {
     }
 
     /// There is none.
-    pub async fn reconcile(&self, _: Window) -> Result<ReconcileReport> {
-        match *self {}
-    }
-
-    /// There is none.
     pub async fn replay(&self, _: &ReplayTask) -> Result<ReplayReport> {
         match *self {}
     }
@@ -81,6 +76,11 @@ impl Look for StackLook {
     fn manner(&self) -> Manner {
         match *self {}
     }
+}
+
+/// Refuses, with how to build.
+pub async fn reconcile(name: &str, _: Window) -> Result<ReconcileReport> {
+    Err(without(name))
 }
 
 /// What is said of any stack.

@@ -77,11 +77,6 @@ impl StackLook {
         place(&self.stack, self.stack.lake().await?, self.clock).await
     }
 
-    /// Has its function reconcile, now.
-    pub async fn reconcile(&self, window: Window) -> Result<ReconcileReport> {
-        self.stack.functions().invoke(&self.stack.outputs.reconcile, &json!({ "window": window })).await
-    }
-
     /// Has its function replay one task, now.
     pub async fn replay(&self, task: &ReplayTask) -> Result<ReplayReport> {
         let payload = to_value(task).expect("a task is JSON: its keys are text");
@@ -97,6 +92,12 @@ impl StackLook {
         let differ = |symbol: &&Symbol| scanned.coverage.get(symbol) != footers.get(symbol);
         Ok((scanned.bytes, symbols.into_iter().filter(differ).map(ToString::to_string).collect()))
     }
+}
+
+/// Has a stack's function reconcile, now.
+pub async fn reconcile(name: &str, window: Window) -> Result<ReconcileReport> {
+    let stack = find(name).await?;
+    stack.functions().invoke(&stack.outputs.reconcile, &json!({ "window": window })).await
 }
 
 /// Finds a stack.

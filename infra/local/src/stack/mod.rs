@@ -9,9 +9,9 @@ pub(crate) mod absent;
 pub(crate) mod found;
 
 #[cfg(not(feature = "aws"))]
-pub use absent::{StackLook, StackPlace};
+pub use absent::{StackLook, StackPlace, reconcile};
 #[cfg(feature = "aws")]
-pub use found::{StackLook, StackPlace};
+pub use found::{StackLook, StackPlace, reconcile};
 
 /// Names a stack. What a stack was deployed with cannot be said otherwise beside it.
 #[derive(Clone, Default, clap::Args)]

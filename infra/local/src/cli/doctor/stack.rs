@@ -8,7 +8,7 @@ use mendlake_aws::stack::idle::Idle;
 use mendlake_aws::stack::invoke::State;
 use mendlake_ports::clock::Clock;
 use mendlake_ports::control;
-use mendlake_ports::error::{PortError, Result};
+use mendlake_ports::error::{Kind, Result};
 
 use super::looked::{aside, calendar, reconciled, refused, watchlist};
 use super::{Examined, Finding};
@@ -111,10 +111,11 @@ async fn parts(stack: &Stack) -> Vec<Finding> {
     [("stream", stream), ("table", table), ("queues", waiting)].map(|(check, found)| or_unread(check, found)).into()
 }
 
-/// What a check gave, or that it could not be made: these credentials may not, which is no fault of the stack.
-fn or_unread(check: &'static str, found: std::result::Result<Finding, PortError>) -> Finding {
+/// What a check gave, or that it could not be made, which is no fault of the stack.
+fn or_unread(check: &'static str, found: Result<Finding>) -> Finding {
     found.unwrap_or_else(|error| {
-        Finding::note(check, format!("not looked at: {}", error.chain()), "look with other credentials")
+        let advice = if error.kind == Kind::Denied { "look with other credentials" } else { "look again later" };
+        Finding::note(check, format!("not looked at: {}", error.chain()), advice)
     })
 }
 

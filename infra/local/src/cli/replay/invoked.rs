@@ -1,9 +1,11 @@
 //! A replay on a stack: its function does the work, invoked for one part after the other; this process watches the lake.
 
+use std::collections::BTreeSet;
+
 use mendlake_domain::minute::Timestamp;
-use mendlake_domain::task::Mode;
+use mendlake_domain::task::{Mode, ReplayTask};
 use mendlake_ports::clock::Clock;
-use mendlake_ports::landing::Landing;
+use mendlake_ports::lake::Lake;
 use mendlake_ports::place::Place;
 use mendlake_reconcile::{Patience, ReplayReport, replay};
 
@@ -13,7 +15,7 @@ use crate::clock::ScaledClock;
 use crate::look::Look;
 use crate::stack::{StackLook, StackPlace};
 
-/// How often the lake is looked at while rows land: each look lists the dates.
+/// How often the lake is looked at while rows land.
 const LOOK_MS: i64 = 2_000;
 
 /// Beyond two landing windows, what a function may take to start and to publish.
@@ -27,7 +29,7 @@ pub(super) async fn apply(stack: &StackLook, place: &StackPlace, asked: Asked) -
     if priced.0.symbol_sessions > 0 {
         let begun_at = stack.clock().now();
         done = invoke(stack, &asked, begun_at).await?;
-        landed(stack, place, &asked, &priced.0, &done).await?;
+        landed(stack, place, &asked, &priced.0, (&done, begun_at)).await?;
     }
     let missing = still_missing(place, stack, &asked).await?;
     Ok(asked.result(priced, Some(done), Some(missing)))
@@ -62,24 +64,28 @@ async fn landed(
     place: &StackPlace,
     asked: &Asked,
     before: &ReplayReport,
-    done: &ReplayReport,
+    (done, requested_at): (&ReplayReport, Timestamp),
 ) -> Result<(), Failure> {
     let rows: usize = done.healed.values().sum();
-    if rows == 0 {
-        return Ok(());
-    }
-    let done_at = place.clock().now();
+    let healed = rows.saturating_sub(done.corrected);
     let most_ms = 2 * stack.settings().landing_window_ms + LANDS_FOR_MS;
-    while place.clock().now().ms_since(done_at) < most_ms {
-        let task = asked.task(Mode::Plan, place.clock().now());
+    let until = place.clock().now().plus_ms(most_ms);
+    while rows > 0 && place.clock().now() < until {
+        let task = ReplayTask { force: false, ..asked.task(Mode::Plan, place.clock().now()) };
         let left = replay(place, stack.settings(), &task, Patience::Minute).await?;
         // Rows that came otherwise count too: then the lake holds what it was to hold, whoever brought it.
-        let came = (before.missing + before.suspects).saturating_sub(left.missing + left.suspects);
-        let all_came = !asked.force && came >= rows;
-        if all_came || place.ledger().landed_through().await?.is_some_and(|through| through >= done_at) {
-            return Ok(());
+        let healed_came = before.missing.saturating_sub(left.missing) >= healed;
+        if healed_came && (done.corrected == 0 || corrections(stack, asked, requested_at).await? >= done.corrected) {
+            break;
         }
         stack.clock().sleep_until(place.clock().now().plus_ms(LOOK_MS)).await;
     }
     Ok(())
+}
+
+/// Symbol-minutes whose correction by this request is in the lake.
+async fn corrections(stack: &StackLook, asked: &Asked, requested_at: Timestamp) -> Result<usize, Failure> {
+    let rows = stack.lake().rows(&asked.symbols, asked.from, asked.to).await?.into_iter();
+    let ours = rows.filter(|stored| stored.row.revision == requested_at.epoch_s());
+    Ok(ours.map(|stored| (stored.row.symbol, stored.row.minute)).collect::<BTreeSet<_>>().len())
 }
