@@ -1,20 +1,24 @@
 """The command line on a stack: the binary as people start it, against the stand-in, with policies enforced.
 
-Makes a stack of infra/aws/template.yaml and of the functions that cargo built for this machine, watches a past hour, and has
-it reconciled, replayed, verified and examined by commands alone. Nothing of it waits for a schedule.
+Makes a stack of infra/aws/template.yaml and of the built functions, watches minutes of the last hour, and has them reconciled,
+replayed, verified and examined by commands alone. Nothing of it waits for a schedule.
 
-Run by build/standins/sam's Python, after `cargo build --release --workspace --features mendlake/aws`.
+Run by build/standins/sam's Python:
+run.py                      with target/release/mendlake and the functions in build/sam
+run.py --bootstraps DIR     functions from DIR/<Function>/bootstrap instead
 """
 
+import argparse
 import json
 import sys
 import time
 import traceback
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 sys.dont_write_bytecode = True  # nothing beside the sources
 
-from world import KEY, SETTLE_S, STACK, World
+from world import BINARY, KEY, SETTLE_S, STACK, TOP, World
 
 SYMBOLS = ["AAPL", "SPY"]
 
@@ -124,7 +128,7 @@ def a_replay_is_priced_done_and_has_landed(world):
     assert plan["plan"]["missing"] == 40 and plan["price"]["calls"] == 2, plan
     # Tasks of the queue may have healed some of it: what is asked for here is what is left then.
     done = world.json(*asked, "--mode", "apply")
-    assert done["still_missing"] == 0 and done["done"]["mode"] == "apply", done
+    assert done["still_missing"] == 0 and sum(done["done"]["healed"].values()) > 0, done
     said = world.on_stack(*asked, "--mode", "plan")
     assert "0 of 40 expected symbol-minutes missing" in said, said
     said = world.on_stack("replay", "--from", iso(world.last), "--to", iso(world.first), expect=2)
@@ -140,19 +144,15 @@ def a_correction_is_done_and_waited_for(world):
     assert done["done"]["corrected"] == 1 and done["still_missing"] == 0, done
 
 
-def what_the_function_refuses_is_shown_as_it_says_it(world):
-    world.client("lambda").update_function_configuration(FunctionName=world.outputs["ReconcileFunction"], Timeout=1)
-    world.client("lambda").update_function_configuration(
-        FunctionName=world.outputs["ReconcileFunction"],
-        Environment={"Variables": {"MENDLAKE_STACK": STACK}},
-    )
+def a_function_that_does_not_start_is_said_with_where_to_look(world):
+    function = world.outputs["ReconcileFunction"]
+    change = world.client("lambda").update_function_configuration
+    change(FunctionName=function, Environment={"Variables": {"MENDLAKE_STACK": STACK}})
     try:
         said = world.on_stack("reconcile", expect=1)
-        assert "StageFailing" in said and said.count("\n") == 1, said
+        assert "`MENDLAKE_BUCKET`" in said and "StageFailing" in said and said.count("\n") == 1, said
     finally:
-        world.client("lambda").update_function_configuration(
-            FunctionName=world.outputs["ReconcileFunction"], Timeout=300, Environment={"Variables": world.variables}
-        )
+        change(FunctionName=function, Environment={"Variables": world.variables})
 
 
 def a_whole_lake_is_whole_by_every_command(world):
@@ -187,7 +187,7 @@ def a_copy_of_the_lake_in_a_folder_answers_alike(world):
     assert there == here, (there, here)
 
 
-def dead_letters_and_parked_batches_are_counted(world):
+def dead_letters_are_counted(world):
     world.client("sqs").send_message(QueueUrl=world.outputs["ReplayDeadLettersUrl"], MessageBody="{}")
     verified = world.json("verify", "--without-athena", expect=3)
     assert verified["dead_letters"] == 1 and not verified["sound"], verified
@@ -206,16 +206,22 @@ SENTENCES = [
     what_is_watched_is_missing_until_it_is_replayed,
     a_replay_is_priced_done_and_has_landed,
     a_correction_is_done_and_waited_for,
-    what_the_function_refuses_is_shown_as_it_says_it,
+    a_function_that_does_not_start_is_said_with_where_to_look,
     a_whole_lake_is_whole_by_every_command,
     a_copy_of_the_lake_in_a_folder_answers_alike,
-    dead_letters_and_parked_batches_are_counted,
+    dead_letters_are_counted,
 ]
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bootstraps", type=Path, default=TOP / "build/sam", metavar="DIR")
+    options = parser.parse_args()
+    for wanted in (BINARY, options.bootstraps / "Reconcile" / "bootstrap"):
+        if not wanted.is_file():
+            sys.exit(f"there is no {wanted}: build with `bash tests/run functions`, and the binary with feature `aws`")
     failed = 0
-    with World() as world:
+    with World(options.bootstraps.resolve()) as world:
         world.outputs = world.deploy()
         told = world.client("lambda").get_function_configuration(FunctionName=world.outputs["ReconcileFunction"])
         world.variables = told["Environment"]["Variables"]

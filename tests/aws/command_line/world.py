@@ -1,4 +1,4 @@
-"""A stack on the stand-in, made of the template and of the functions as cargo built them, and the binary beside it."""
+"""A stack on the stand-in, made of the template and of built functions, and the binary beside it."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from samcli.yamlhelper import yaml_dump, yaml_parse
 TOP = Path(__file__).resolve().parents[3]
 # The folder of the environment this runs in, and of those beside it.
 STANDINS = Path(sys.prefix).parent
-RELEASE = TOP / "target" / "release"
+BINARY = TOP / "target" / "release" / "mendlake"
 REGION = "us-east-1"
 STACK = "lake"
 KEY = "command-line-test-key"
@@ -38,6 +38,9 @@ def free_port():
 
 class World:
     """The stand-in, the simulated vendor and the stack, for as long as the block lasts."""
+
+    def __init__(self, bootstraps):
+        self.bootstraps = bootstraps
 
     def __enter__(self):
         self.home = tempfile.TemporaryDirectory(prefix="mendlake-command-line-")
@@ -93,7 +96,7 @@ class World:
         raise AssertionError((self.folder / "ministack.log").read_text())
 
     def _simulator(self):
-        command = [RELEASE / "mendlake", "simulate", "--listen", f"127.0.0.1:{self.vendor}", "--calendar", "always"]
+        command = [BINARY, "simulate", "--listen", f"127.0.0.1:{self.vendor}", "--calendar", "always"]
         self._start("simulator", [*command, "--seed", "7", "--key", KEY, "--plan", "premium"], {"PATH": os.environ["PATH"]})
 
     def client(self, service):
@@ -148,7 +151,7 @@ class World:
                 for event in properties["Events"].values():
                     if "ScalingConfig" in event["Properties"]:
                         event["Properties"]["ScalingConfig"] = {"MaximumConcurrency": 2}
-                properties["CodeUri"] = {"Bucket": "artifacts", "Key": self._zip(name.lower())}
+                properties["CodeUri"] = {"Bucket": "artifacts", "Key": self._zip(name)}
             if resource["Type"] == "AWS::IAM::Role":
                 for policy in properties["Policies"]:
                     for statement in policy["PolicyDocument"]["Statement"]:
@@ -156,17 +159,15 @@ class World:
                             statement["Resource"] = secret
         del template["Globals"]["Function"]["CodeUri"]
 
-    def _zip(self, stage):
-        binary = RELEASE / f"mendlake-{stage}"
-        if not binary.is_file():
-            sys.exit(f"there is no {binary}: build it with `cargo build --release --workspace --features mendlake/aws`")
+    def _zip(self, function):
+        binary = self.bootstraps / function / "bootstrap"
         file = zipfile.ZipInfo("bootstrap")
         file.external_attr = 0o755 << 16
         body = io.BytesIO()
         with zipfile.ZipFile(body, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr(file, binary.read_bytes())
-        self.client("s3").put_object(Bucket="artifacts", Key=f"{stage}.zip", Body=body.getvalue())
-        return f"{stage}.zip"
+        self.client("s3").put_object(Bucket="artifacts", Key=f"{function}.zip", Body=body.getvalue())
+        return f"{function}.zip"
 
     def run(self, *arguments, env=None):
         """Runs the binary; gives its exit code, and what it printed on both streams. No output ever holds the key."""
@@ -184,7 +185,7 @@ class World:
             surroundings.pop(name, None)
             if value is not None:
                 surroundings[name] = value
-        command = [RELEASE / "mendlake", *map(str, arguments)]
+        command = [BINARY, *map(str, arguments)]
         done = subprocess.run(command, env=surroundings, cwd=self.folder, capture_output=True, text=True, timeout=300)
         for text in (done.stdout, done.stderr):
             assert KEY not in text, (arguments, "the key is shown")
