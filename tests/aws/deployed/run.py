@@ -1,10 +1,11 @@
 """The stack, deployed and run for real minutes on a stand-in.
 
-Builds the functions with cargo-lambda, deploys infra/aws/template.yaml with SAM onto ministack with policies enforced, lets
-the schedules fire while the simulated vendor fails, messages are lost and a function runs out of time, reconciles and
+Deploys infra/aws/template.yaml and the functions in build/sam with SAM onto ministack with policies enforced, lets the schedules
+fire while the simulated vendor fails, messages are lost and a function runs out of time, reconciles and
 replays, and reads the lake back through the Glue table: every expected minute once, and OpenGaps up and back to 0.
 
-Run by `python tests/aws/deployed/run.py` with build/standins/sam's Python; `--skip-build` takes .aws-sam as it is.
+Run by the Python of build/standins/sam, after `bash tests/run functions` and `bash tests/run tests`, whose binary is the simulated
+vendor.
 """
 
 import argparse
@@ -34,6 +35,9 @@ REGION = "us-east-1"
 # The least that the settings allow: a minute counts as missing so long after it began.
 LANDING_S = 5
 SETTLE_S = 130
+
+# How many are played: two good ones, and four of which three go wrong.
+MINUTES = 6
 
 
 def say(text):
@@ -82,15 +86,6 @@ def run(command, env):
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stdout[-6000:]}")
     return done.stdout
-
-
-def build(env):
-    say("building the functions with cargo-lambda")
-    began = time.monotonic()
-    run([SAM / "sam", "build", "--template", "infra/aws/template.yaml", "--build-dir", "build/sam"], env)
-    say(f"built in {time.monotonic() - began:.0f} s")
-    for bootstrap in sorted((ROOT / "build" / "sam").glob("*/bootstrap")):
-        say(f"  {bootstrap.parent.name:<10} {bootstrap.stat().st_size / 1e6:.1f} MB")
 
 
 def for_the_stand_in():
@@ -159,13 +154,15 @@ def wait_for(what, look, timeout_s, every_s=1.0):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--skip-build", action="store_true")
     arguments.add_argument("--keep", action="store_true", help="keep the logs")
     options = arguments.parse_args()
+    for wanted, step in (("build/sam/template.yaml", "functions"), ("target/release/mendlake", "tests")):
+        if not (ROOT / wanted).is_file():
+            sys.exit(f"there is no {wanted}: `bash tests/run {step}` builds it")
     folder = Path(tempfile.mkdtemp(prefix="mendlake-deployed-"))
     processes = Processes(folder)
     try:
-        deployed(options, folder, processes)
+        deployed(folder, processes)
     except BaseException:
         say(f"the logs are in {folder}")
         options.keep = True
@@ -176,7 +173,7 @@ def main():
             subprocess.run(["rm", "-rf", folder], check=True)
 
 
-def deployed(options, folder, processes):
+def deployed(folder, processes):
     port, vendor = free_port(), free_port()
     endpoint = f"http://127.0.0.1:{port}"
     env = {
@@ -188,8 +185,6 @@ def deployed(options, folder, processes):
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": REGION,
     }
-    if not options.skip_build:
-        build(env)
     start_ministack(processes, folder, port)
     stack = Stack(STACK, endpoint, REGION)
     wait_for("stand-in", stack.answers, 30, 0.2)
@@ -215,8 +210,9 @@ def deployed(options, folder, processes):
     assert stack.invoke("LandFunction", {"reland": False}) == {"landed": []}
     first = minute_of(datetime.now(timezone.utc)) + timedelta(minutes=3)
     at = lambda minutes: first + timedelta(minutes=minutes)
-    down = (at(2), at(4))
-    slow = (at(6), at(7))
+    down = (at(1), at(2))
+    lost = at(3)
+    slow = (at(4), at(5))
     faults = f"""
 [[fault]]
 what = {{ down = {{ status = 503 }} }}
@@ -236,9 +232,9 @@ to = "{iso(slow[1])}"
     stack.watch(SYMBOLS, iso(first))
     say(f"watching {' '.join(SYMBOLS)} from {iso(first)} on")
 
-    last = at(9)
-    say(f"provider down {down[0]:%H:%M}-{down[1]:%H:%M}; messages of {at(5):%H:%M} lost; collect out of time {slow[0]:%H:%M}")
-    wait_until(at(5) - timedelta(seconds=4))
+    last = at(MINUTES)
+    say(f"provider down at {down[0]:%H:%M}; messages of {lost:%H:%M} lost; collect out of time at {slow[0]:%H:%M}")
+    wait_until(lost - timedelta(seconds=4))
     stack.client("sqs").purge_queue(QueueUrl=stack.output("LiveQueueUrl"))
     say("the live queue is emptied: its messages are lost")
     wait_until(slow[0] - timedelta(seconds=20))
@@ -267,7 +263,7 @@ to = "{iso(slow[1])}"
     while True:
         time.sleep(LANDING_S + 5)
         rows = stack.rows(ROOT / "infra/aws/queries/quotes_current.sql", first, last)
-        wanted = {(symbol, at(n)) for symbol in SYMBOLS for n in range(9)}
+        wanted = {(symbol, at(n)) for symbol in SYMBOLS for n in range(MINUTES)}
         if wanted <= rows.keys() or time.monotonic() > healed_by:
             break
         stack.invoke("ReplayFunction", {**task, "mode": "apply"})

@@ -13,6 +13,7 @@ import lake
 import linters
 import planted
 import rules
+import schemas
 from project import Project
 
 CHECKS = {
@@ -25,6 +26,7 @@ CHECKS = {
     "queues": rules.queues,
     "ticks": rules.ticks,
     "metrics": rules.metrics,
+    "schemas": schemas.examples,
     "alarms": rules.alarms,
     "tables": lake.tables,
     "view": lake.view,

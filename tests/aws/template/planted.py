@@ -44,6 +44,11 @@ ERRORS = {
         Error("a function nobody builds", "no binary `mendlake-pray`", "Binary: mendlake-replay", "Binary: mendlake-pray"),
         Error("a binary nobody deploys", "`mendlake-more` is no function", "[[bin]]", '[[bin]]\nname = "mendlake-more"\n[[bin]]', "infra/aws/Cargo.toml"),
     ],
+    "schemas": [
+        Error("a schema that knows no force", "refuses", '"force": {', '"forced": {', "infra/aws/schemas/replay.json"),
+        Error("a schema that takes anything", "accepts", '"additionalProperties": false', '"additionalProperties": true', "infra/aws/schemas/replay.json"),
+        Error("an example that nobody refuses", "accepts", '"window": "weekly"', '"window": "near"', "infra/aws/schemas/examples/reconcile.refused.json"),
+    ],
     "environment": [
         Error("a variable nobody reads", "gets MENDLAKE_WINDOW_S", "MENDLAKE_LANDING_WINDOW_S:", "MENDLAKE_WINDOW_S:"),
         Error("a variable nobody sets", "does not get MENDLAKE_ZONE", '"MENDLAKE_CALENDAR"', '"MENDLAKE_ZONE"', CONFIG),

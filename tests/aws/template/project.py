@@ -18,6 +18,10 @@ logging.getLogger("samtranslator").setLevel(logging.ERROR)
 
 TOP = Path(__file__).resolve().parents[3]
 TEMPLATE = "infra/aws/template.yaml"
+SCHEMAS = "infra/aws/schemas"
+
+# The functions that a person or a schedule invokes.
+FUNCTIONS_WITH_SCHEMAS = ["request", "reconcile", "land", "replay"]
 
 # The folder of the environment this runs in, and of those beside it.
 STANDINS = Path(sys.prefix).parent
