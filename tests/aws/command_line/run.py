@@ -163,7 +163,7 @@ def a_whole_lake_is_whole_by_every_command(world):
     assert verified["sound"] and verified["athena"]["differ"] == [], verified
     assert verified["audit"]["present"] == 40 and verified["objects"] > 0 and verified["dead_letters"] == 0, verified
     assert verified["athena"]["scanned_bytes"] >= 0, verified
-    assert world.json("verify", "--without-athena")["athena"] is None
+    assert "athena" not in world.json("verify", "--without-athena")
     said = world.on_stack("verify", "--rebuild-ledger", expect=2)
     assert "restore-the-ledger" in said, said
     examined = world.json("doctor", expect=3)

@@ -43,6 +43,10 @@ const FIRST_ON: chrono::NaiveDate = chrono::NaiveDate::from_ymd_opt(2000, 1, 1).
 /// What to do about credentials that are refused.
 const OTHERS: &str = "take other credentials, with `AWS_PROFILE` or by signing in again, or have these given the right";
 
+/// What to do where there are none that this program reads.
+const NONE: &str = "set `AWS_PROFILE`, or sign in again; those of a profile that signs in by SSO, or asks a process, are set by \
+                    `eval \"$(aws configure export-credentials --format env)\"`";
+
 /// A stack of the template, found.
 #[derive(Clone, Debug)]
 pub struct Stack {
@@ -164,11 +168,11 @@ fn region(aws: &Aws) -> Result<String> {
 async fn check_credentials(aws: &Aws) -> Result<()> {
     let doing = "find credentials of AWS";
     let Some(provider) = aws.config().credentials_provider() else {
-        return Err(PortError::new(Kind::Denied, format!("{doing}: there are none, {OTHERS}")));
+        return Err(PortError::new(Kind::Denied, format!("{doing}: there are none; {NONE}")));
     };
     match provider.provide_credentials().await {
         Ok(_) => Ok(()),
-        Err(error) => Err(PortError::new(Kind::Denied, format!("{doing}: {}; {OTHERS}", one_line(&chain(&error))))),
+        Err(error) => Err(PortError::new(Kind::Denied, format!("{doing}: {}; {NONE}", one_line(&chain(&error))))),
     }
 }
 

@@ -77,7 +77,8 @@ struct Verified {
     quarantined: usize,
     /// Messages that killed whoever worked on them.
     dead_letters: usize,
-    /// What Athena says of the same minutes; null where it was not asked.
+    /// What Athena says of the same minutes; only on a stack, where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
     athena: Option<Opinion>,
     /// Nothing was found.
     sound: bool,
