@@ -52,6 +52,21 @@ pub(crate) enum Called {
     Failed(OpenReason),
 }
 
+/// What is known of a source under the key in use: a new version of the key clears what was held against the old one.
+pub(crate) async fn state_of<P: Place>(place: &P, source: &P::Candles) -> Result<SourceState> {
+    let state = place.ledger().state(source.name(), CANDLE_ENDPOINT).await?;
+    let key_version = source.key_version().await;
+    if state.key_version == key_version {
+        return Ok(state);
+    }
+    Ok(SourceState { key_version, limit: state.limit, ..SourceState::default() })
+}
+
+/// Whether a source with this state is known not to include the symbol in its plan.
+pub(crate) fn leaves_out(state: &SourceState, symbol: &Symbol) -> bool {
+    state.health == Health::NotEntitled || state.benched.contains(symbol)
+}
+
 /// The calls of one replay.
 pub(crate) struct Calls<'a, P: Place> {
     place: &'a P,
@@ -75,10 +90,14 @@ impl<'a, P: Place> Calls<'a, P> {
         Self { place, settings, context, patience, states, leases, windows, made, failed }
     }
 
+    /// How long the run may wait.
+    pub(crate) fn patience(&self) -> Patience {
+        self.patience
+    }
+
     /// Whether the source is known not to include this symbol in its plan.
     pub(crate) async fn not_entitled(&mut self, source: &P::Candles, symbol: &Symbol) -> Result<bool> {
-        let state = self.state(source).await?;
-        Ok(state.health == Health::NotEntitled || state.benched.contains(symbol))
+        Ok(leaves_out(self.state(source).await?, symbol))
     }
 
     /// Asks a source for a symbol's candles in `[from, to)`; `to` is cut to what the source can speak of.
@@ -93,7 +112,7 @@ impl<'a, P: Place> Calls<'a, P> {
         if state.is_denied(self.place.clock().now()) {
             return Ok(Called::Failed(OpenReason::Denied));
         }
-        if state.health == Health::NotEntitled || state.benched.contains(symbol) {
+        if leaves_out(&state, symbol) {
             return Ok(Called::Failed(OpenReason::NotEntitled));
         }
         let whole_to = self.place.clock().now().plus_ms(-source.lateness_ms()).minute();
@@ -148,14 +167,10 @@ impl<'a, P: Place> Calls<'a, P> {
         Ok(reply)
     }
 
-    /// The source's state under the key in use: a new version of the key clears what was held against the old one.
+    /// The source's state, read once.
     async fn state(&mut self, source: &P::Candles) -> Result<&SourceState> {
         if !self.states.contains_key(source.name()) {
-            let mut state = self.place.ledger().state(source.name(), CANDLE_ENDPOINT).await?;
-            let key_version = source.key_version().await;
-            if state.key_version != key_version {
-                state = SourceState { key_version, limit: state.limit, ..SourceState::default() };
-            }
+            let state = state_of(self.place, source).await?;
             self.states.insert(source.name().clone(), state);
         }
         Ok(&self.states[source.name()])

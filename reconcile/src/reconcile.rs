@@ -22,8 +22,10 @@ use mendlake_ports::place::Place;
 use mendlake_ports::queue::{Message, Queue, failures};
 use mendlake_ports::runs::{Run, Runs};
 use mendlake_ports::source::CandleSource;
+use mendlake_ports::source_states::SourceState;
 use serde::{Deserialize, Serialize};
 
+use crate::calls::{leaves_out, state_of};
 use crate::context::{Context, History};
 use crate::learn::{self, LearnReport};
 use crate::{statuses, unknown};
@@ -123,6 +125,8 @@ struct Work<'a, P: Place> {
     horizon: Minute,
     landed_through: Option<Timestamp>,
     last_through: Option<Timestamp>,
+    /// What is known of each source of candles.
+    sources: Vec<SourceState>,
     report: ReconcileReport,
 }
 
@@ -138,8 +142,14 @@ pub async fn reconcile(place: &impl Place, settings: &Settings, window: Window) 
     let from = begin(&context, settings, window, now, last_through);
     let to = settings.horizon(now);
     let landed_through = place.ledger().landed_through().await?;
+    let mut sources = Vec::new();
+    for source in place.candles() {
+        sources.push(state_of(place, source).await?);
+    }
     let report = ReconcileReport { learned, ..empty(now, window, from, to) };
-    let mut work = Work { place, settings, context, now, window, horizon: to, landed_through, last_through, report };
+    let horizon = to;
+    let mut work =
+        Work { place, settings, context, now, window, horizon, landed_through, last_through, sources, report };
     let mut unreadable = None;
     for session in work.sessions().await? {
         match work.session(session).await {
@@ -182,14 +192,14 @@ fn begin(
 }
 
 impl<P: Place> Work<'_, P> {
-    /// Sessions of the window, of every open gap and of overlay entries learnt since the last run, ascending, as the calendar has them before the overlay: minutes the
-    /// overlay removed must be closed too.
+    /// Sessions of the window, of open gaps and of overlay entries learnt since the last run, ascending, as the calendar has
+    /// them before the overlay: minutes the overlay removed must be closed too.
     async fn sessions(&self) -> Result<Vec<Session>> {
         let schedule = &self.context.schedule;
         let calendar = schedule.calendar;
         let mut days: BTreeSet<NaiveDate> = BTreeSet::new();
         let pending = self.place.ledger().pending().await?;
-        days.extend(pending.into_iter().map(|item| item.gap.on));
+        days.extend(pending.into_iter().filter(|item| self.looks_at(&item.gap)).map(|item| item.gap.on));
         if let Some(last) = self.last_through {
             days.extend(schedule.overlay.learned_since(last.plus_ms(-CLOCKS_APART_MS)));
         }
@@ -202,6 +212,24 @@ impl<P: Place> Work<'_, P> {
             sessions.extend(calendar.session_on(day).map_err(out_of_range)?.filter(|s| s.open < to));
         }
         Ok(sessions)
+    }
+
+    /// Whether a pending item's session is looked at though it may lie outside the window: in the morning each is; near runs
+    /// look where something is due, and so does an hourly one among gaps that no plan includes. Each session costs listings,
+    /// and a year of them every five minutes more than everything else.
+    fn looks_at(&self, gap: &Gap) -> bool {
+        let rests = gap.is_barred() || (gap.open.is_empty() && gap.suspect.is_empty());
+        match self.window {
+            _ if gap.is_due(self.now) || (gap.is_barred() && self.is_askable(&gap.symbol)) => true,
+            Window::Near => false,
+            Window::Hourly => !rests,
+            Window::Morning => true,
+        }
+    }
+
+    /// Whether some source may be asked for the symbol.
+    fn is_askable(&self, symbol: &Symbol) -> bool {
+        self.sources.iter().any(|state| !leaves_out(state, symbol))
     }
 
     async fn session(&mut self, calendar_session: Session) -> Result<()> {
@@ -269,6 +297,7 @@ impl<P: Place> Work<'_, P> {
             lateness_ms: lateness_ms.unwrap_or(0),
             settle_ms: self.settings.settle_ms,
             landed_through: self.landed_through,
+            is_askable: self.is_askable(symbol),
         })
     }
 

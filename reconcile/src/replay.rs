@@ -69,6 +69,9 @@ pub struct ReplayReport {
     pub records: usize,
     /// Symbols in the task of which nothing is expected in the range: nobody watches them then.
     pub not_expected: BTreeSet<Symbol>,
+    /// Symbol-sessions that nobody looked at, since the time was over: the same again goes on with them.
+    #[serde(default)]
+    pub out_of_time: usize,
 }
 
 impl ReplayReport {
@@ -90,6 +93,7 @@ impl ReplayReport {
         add(&mut self.open, other.open);
         self.records += other.records;
         self.not_expected.extend(other.not_expected);
+        self.out_of_time += other.out_of_time;
     }
 }
 
@@ -130,12 +134,20 @@ struct Replay<'a, 'b, P: Place> {
 
 impl<P: Place> Replay<'_, '_, P> {
     async fn session(mut self, session: Session) -> Result<()> {
+        if self.is_over() {
+            self.report.out_of_time += self.task.symbols.len();
+            return Ok(());
+        }
         let rows = self.healer.place.lake().rows(&self.task.symbols, session.open, session.close).await?;
         let mut by_symbol: BTreeMap<Symbol, Vec<StoredRow>> = BTreeMap::new();
         for stored in StoredRow::current(rows) {
             by_symbol.entry(stored.row.symbol.clone()).or_default().push(stored);
         }
         for symbol in &self.task.symbols {
+            if self.is_over() {
+                self.report.out_of_time += 1;
+                continue;
+            }
             let current = by_symbol.remove(symbol).unwrap_or_default();
             let stored = self.healer.place.ledger().gap(session.on, symbol).await?;
             let item = stored.map(|s| s.gap).unwrap_or_else(|| Gap::new(session.on, symbol.clone(), self.now));
@@ -158,6 +170,11 @@ impl<P: Place> Replay<'_, '_, P> {
             *self.report.failed.entry(class).or_default() += count;
         }
         Ok(())
+    }
+
+    /// Whether the time of whoever waits is over: what is left is counted, and not half done.
+    fn is_over(&self) -> bool {
+        matches!(self.healer.calls.patience(), Patience::Until(until) if self.healer.place.clock().now() >= until)
     }
 
     /// What there is to do for a symbol-session, or `None` where there is nothing.

@@ -6,7 +6,7 @@
 use mendlake_domain::minute::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What a schedule without an input of its own sends.
+/// What the minute's schedule sends.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Tick {
     /// The instant it was scheduled for, whenever it comes.

@@ -189,6 +189,18 @@ impl Gap {
         !self.open.is_empty() || !self.suspect.is_empty() || unseen
     }
 
+    /// Whether something is open and all of it only because no plan includes it.
+    pub fn is_barred(&self) -> bool {
+        !self.open.is_empty() && self.open.keys().all(|reason| *reason == OpenReason::NotEntitled)
+    }
+
+    /// Whether a reconciliation has something to do about it now: an attempt or a re-read is due, or the outcome of a replay is
+    /// to be looked at.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let attempt = (!self.open.is_empty() || !self.suspect.is_empty()) && self.next_attempt_at <= now;
+        attempt || self.replayed_at.is_some() || self.reread_at.is_some_and(|at| at <= now)
+    }
+
     /// Gives these minutes a reason for being open; minutes not named keep theirs.
     pub fn set_open(&mut self, reason: OpenReason, minutes: &MinuteSet) {
         self.close(minutes);

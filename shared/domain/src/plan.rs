@@ -11,6 +11,9 @@ use crate::symbol::Symbol;
 /// Minutes until the next attempt after the first, second, … attempt without success; the last one holds from then on.
 const BACKOFF_MIN: [i64; 5] = [5, 10, 20, 40, 60];
 
+/// How long a gap waits that nobody's plan includes: it is claimed at once where that changes, so this is for people to read.
+const BARRED_FOR_MS: i64 = 24 * 3_600_000;
+
 /// When given-up minutes are read once more.
 pub const REREAD_AFTER_MS: i64 = 30 * 24 * 3_600_000;
 
@@ -45,6 +48,8 @@ pub struct View<'a> {
     pub settle_ms: i64,
     /// The arrival time up to which everything has landed.
     pub landed_through: Option<Timestamp>,
+    /// Whether some source may be asked for the symbol: not where every plan is known to leave it out.
+    pub is_askable: bool,
 }
 
 /// What to do about it.
@@ -66,14 +71,22 @@ pub fn reconcile(view: &View<'_>) -> Outcome {
     let mut item = view.item.cloned().unwrap_or_else(|| Gap::new(view.session.on, view.symbol.clone(), view.now));
     let newly_open = open.difference(&item.open_minutes());
     let before = item.clone();
+    let was_barred = item.is_barred();
     refresh(&mut item, view, &open, &newly_open);
     let in_flight = in_flight(&item, view);
     if !in_flight {
         // Until then the item is pending, however old its session: somebody must say that it is final.
         item.replayed_at = None;
     }
-    let claimed = !in_flight && item.next_attempt_at <= view.now && is_ready(&item, view);
+    if !view.is_askable {
+        bar(&mut item, view.now);
+    }
+    let is_due = item.next_attempt_at <= view.now || was_barred;
+    let claimed = view.is_askable && !in_flight && is_due && is_ready(&item, view);
     if claimed {
+        // What was barred is tried now, and once: the next run finds what came of it.
+        let barred = item.open.remove(&OpenReason::NotEntitled).unwrap_or_default();
+        item.set_open(OpenReason::Waiting, &barred);
         item.attempts += 1;
         item.next_attempt_at = view.now.plus_ms(backoff_ms(item.attempts));
         item.reread_at = item.reread_at.filter(|at| *at > view.now);
@@ -112,6 +125,15 @@ fn refresh(item: &mut Gap, view: &View<'_>, open: &MinuteSet, newly_open: &Minut
             item.next_attempt_at = item.next_attempt_at.min(view.now);
         }
         item.suspect.extend_set(&fresh);
+    }
+}
+
+/// Nobody can be asked: a task, and an attempt each hour, would find the same.
+fn bar(item: &mut Gap, now: Timestamp) {
+    let open = item.open_minutes();
+    item.set_open(OpenReason::NotEntitled, &open);
+    if item.next_attempt_at <= now {
+        item.next_attempt_at = now.plus_ms(BARRED_FOR_MS);
     }
 }
 
@@ -154,13 +176,15 @@ mod tests {
         verdicts: BTreeMap<Unrecoverable, MinuteSet>,
         chase_suspects: bool,
         landed_through: Option<Timestamp>,
+        is_askable: bool,
     }
 
     impl Case {
         fn new(expected: MinuteSet, quoted: MinuteSet) -> Self {
             let held = Held { by_basis: [(Basis::Quote, quoted)].into(), ..Held::default() };
             let now = Minute::from_index(NOW_MIN).start();
-            Self { now, expected, held, verdicts: BTreeMap::new(), chase_suspects: true, landed_through: None }
+            let verdicts = BTreeMap::new();
+            Self { now, expected, held, verdicts, chase_suspects: true, landed_through: None, is_askable: true }
         }
 
         fn run(&self, item: Option<&Gap>) -> Outcome {
@@ -177,6 +201,7 @@ mod tests {
                 lateness_ms: 300_000,
                 settle_ms: 300_000,
                 landed_through: self.landed_through,
+                is_askable: self.is_askable,
             };
             reconcile(&view)
         }
@@ -297,6 +322,22 @@ mod tests {
         item.next_attempt_at = case.now.plus_ms(backoff_ms(5));
         case.expected = minutes(0, 51);
         assert_eq!(case.run(Some(&item)).item.expect("the item").next_attempt_at, case.now.plus_ms(600_000));
+    }
+
+    #[test]
+    fn what_no_plan_includes_is_not_claimed_until_one_does_and_then_at_once() {
+        let mut case = Case::new(minutes(0, 55), minutes(0, 30));
+        case.is_askable = false;
+        let first = case.run(None);
+        let item = first.item.expect("an item");
+        assert!(!first.claimed && item.is_barred() && !item.is_due(case.now), "{item:?}");
+        case.now = case.now.plus_ms(3_600_000);
+        assert_eq!(case.run(Some(&item)).item.as_ref(), Some(&item), "nothing is written again each hour");
+        case.is_askable = true;
+        let tried = case.run(Some(&item));
+        let item = tried.item.expect("the item");
+        assert!(tried.claimed && item.open.contains_key(&OpenReason::Waiting), "{item:?}");
+        assert!(!case.run(Some(&item)).claimed, "once");
     }
 
     #[test]

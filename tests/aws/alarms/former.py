@@ -51,6 +51,7 @@ ERRORS = [
         [*TWO_OF_TWO, *NOT_BREACHING, ("denied + unhealable", "FILL(denied, 0) + FILL(unhealable, 0)"), ("Period: 600", "Period: 300")],
     ),
     Former("StreamLagging", "a lag that grows when nothing can land", "a good day", [], LaggingAtTheClose),
+    Former("StreamLagging", "the lag of shards that something lands of", "one shard of two is stuck", [("lag + IF(age > 600000, age / 1000, 0)", "lag + 0 * age")]),
     Former("OldestGapTooOld", "a threshold nobody reaches", "a minute that nothing heals", [("Threshold: 86400", "Threshold: 864000")]),
     Former("CollectorSilent", "only the loss of everything", "half of the samples are missed", [("Threshold: 0.5", "Threshold: 0.6")]),
     Former("LandingRejects", "another dimension", "what is no row, once", [("Name: Stack", "Name: Function")]),

@@ -128,6 +128,11 @@ LOUD = [
         Faults(fails=of("Land", an_hour)),
     ),
     Scenario(
+        "one shard of two is stuck", *WHOLE_FRIDAY,
+        {"StreamLagging": Fires("2026-11-20 11:10", "2026-11-20 11:25", "2026-11-20 13:00", "2026-11-20 13:15")},
+        Faults(stuck=eleven),
+    ),
+    Scenario(
         "collect crashes on every message", *WHOLE_FRIDAY,
         {"CollectorSilent": Fires("2026-11-20 11:10", "2026-11-20 11:25", "2026-11-20 12:05", "2026-11-20 12:25"),
          "StageFailing": Fires("2026-11-20 11:10", "2026-11-20 11:20", "2026-11-20 12:00", "2026-11-20 12:20"),

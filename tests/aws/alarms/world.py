@@ -51,6 +51,8 @@ class Faults:
     disagreements: Callable = lambda now: 0
     contradictions: Callable = lambda now: 0
     unknown: Callable = lambda now: 0
+    # Whether one shard of several is stuck: its batch is handed over again and again, and grows old.
+    stuck: Callable = never
     # Dead letters: by queue, from when to when.
     letters: dict = field(default_factory=dict)
 
@@ -63,6 +65,7 @@ class World:
         self.landed, self.healed = {}, {}
         # When batches had landed, and when they had arrived; and those that wait. The day before a good one landed.
         self.marks, self.waiting = [] if first_run else [(begin, begin - 3600)], []
+        self.stuck_since = None
         for now in range(begin, end, 60):
             self.minute(now)
         self.letters()
@@ -77,7 +80,12 @@ class World:
             self.run("Request", now, self.request, now + 60)
         if session_of(now) and self.asked(now):
             self.run("Collect", now, self.collect, now)
-        self.run("Land", now, self.land) if self.waiting else None
+        if self.waiting:
+            self.aged(now, min(arrived for _, _, arrived in self.waiting))
+            self.run("Land", now, self.land)
+        if self.faults.stuck(now):
+            self.stuck_since = self.stuck_since or now
+            self.aged(now, self.stuck_since)
         if weekday and 9 <= local.hour < 17 and local.minute % 5 == 0:
             self.run("Reconcile", now, self.reconcile, 0)
         if local.minute == 5:
@@ -86,15 +94,18 @@ class World:
             self.run("Reconcile", now, self.reconcile, 1)
 
     def run(self, function, now, work, *arguments):
-        """Invokes a function; a failed asynchronous invocation of the reconciler is tried again twice, as Lambda does."""
+        """Invokes a function. Failed asynchronous invocations are not tried again: the template says so."""
         if self.faults.gone(function, now):
             return
         failed = self.faults.fails(function, now)
-        attempts = [0, 65, 190] if failed and function == "Reconcile" else [0]
-        for after in attempts:
-            self.counted("AWS/Lambda", "Errors", "FunctionName", f"{self.stack}-{function}", now + 3 + after, 1 if failed else 0)
+        self.counted("AWS/Lambda", "Errors", "FunctionName", f"{self.stack}-{function}", now + 3, 1 if failed else 0)
         if not failed:
             work(now, *arguments)
+
+    def aged(self, now, arrived):
+        """What Lambda tells of a batch that it hands to `land`, whatever comes of it. A function that is gone is told of nothing."""
+        if not self.faults.gone("Land", now):
+            self.counted("AWS/Lambda", "IteratorAge", "FunctionName", f"{self.stack}-Land", now, max(0, now - arrived) * 1000)
 
     def request(self, now, minute):
         of_session = {"RequestedSymbols": SYMBOLS, "LeftOutSymbols": self.faults.left_out(now)} if session_of(minute) else {}

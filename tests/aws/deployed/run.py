@@ -91,7 +91,7 @@ def run(command, env):
 def for_the_stand_in():
     """The built template as ministack takes it. It refuses metric math: alarms with it are left out of what is deployed, and
     tests/aws/alarms evaluates all of them. It speaks no TLS, and the bucket's policy refuses every call without: it is left
-    out too. A parameter reaches its queue poller as text: the number is written out. A reference to a secret is its name
+    out too. It hands a schedule's input on as it is, without the instant; what it sends by itself has one. A parameter reaches its queue poller as text: the number is written out. A reference to a secret is its name
     there, and its ARN on AWS: roles name the ARN. Gives the names of what was left out."""
     template = yaml_parse((ROOT / "build/sam/template.yaml").read_text())
     resources = template["Resources"]
@@ -107,6 +107,8 @@ def for_the_stand_in():
             for statement in policy["PolicyDocument"]["Statement"]:
                 if "secretsmanager:GetSecretValue" in statement["Action"]:
                     statement["Resource"] = arn
+    for event in resources["Request"]["Properties"]["Events"].values():
+        event["Properties"].pop("Input", None)
     (ROOT / "build/sam/standin.yaml").write_text(yaml_dump(template))
     return left_out
 

@@ -71,6 +71,7 @@ ERRORS = {
         Error("dead letters that expire with their messages", "no longer than", "MessageRetentionPeriod: 1209600", "MessageRetentionPeriod: 600"),
     ],
     "ticks": [
+        Error("a tick without its instant", "names the instant", '<aws.scheduler.scheduled-time>', "<aws.scheduler.execution-id>"),
         Error("a tick that Scheduler delivers again", "within 60 s", "RetryPolicy: { MaximumRetryAttempts: 0", "RetryPolicy: { MaximumRetryAttempts: 2"),
         Error("a tick that Lambda runs again", "Lambda tries", "      EventInvokeConfig: { MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 }\n"),
     ],

@@ -12,6 +12,7 @@ AWS_METRICS = {
     ("AWS/Lambda", "Errors"): {"FunctionName"},
     ("AWS/Lambda", "Throttles"): {"FunctionName"},
     ("AWS/Lambda", "Duration"): {"FunctionName"},
+    ("AWS/Lambda", "IteratorAge"): {"FunctionName"},
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {"QueueName"},
 }
 
@@ -168,7 +169,7 @@ def queues(project):
 
 
 def ticks(project):
-    """A schedule without an input sends its instant; its ticks are not tried again, by Scheduler nor by Lambda."""
+    """A tick names its instant; ticks are not tried again, by Scheduler nor by Lambda."""
     wanted = (0, 60)
     limits = lambda policy: (policy.get("MaximumRetryAttempts"), policy.get("MaximumEventAgeInSeconds"))
     lambdas = {
@@ -178,9 +179,11 @@ def ticks(project):
     found = []
     for name, schedule in project.of_type("AWS::Scheduler::Schedule").items():
         target = schedule["Properties"]["Target"]
-        if "Input" in target:
-            continue
         function = target["Arn"]["Fn::GetAtt"][0]
+        if function != "Request":
+            continue
+        if json.loads(target.get("Input", "{}")) != {"time": "<aws.scheduler.scheduled-time>"}:
+            found.append(f"{name}: a tick names the instant it was scheduled for")
         if limits(target.get("RetryPolicy", {})) != wanted:
             found.append(f"{name}: a tick is delivered once, within 60 s")
         if lambdas.get(function) != wanted:

@@ -3,7 +3,7 @@
 use mendlake_domain::digest;
 use mendlake_domain::minute::Timestamp;
 use mendlake_domain::settings::Settings;
-use mendlake_domain::task::{Mode, ReplayTask};
+use mendlake_domain::task::ReplayTask;
 use mendlake_ports::clock::{self, Clock};
 use mendlake_ports::error::{Kind, PortError, Result, chain};
 use mendlake_ports::place::Place;
@@ -33,8 +33,8 @@ pub enum Replayed {
 
 /// Replays an event of the queue, or the task that the payload is.
 ///
-/// A task that runs out of budget sets the next attempt of its gaps and is done: the reconciler plans it again. One that
-/// infrastructure failed, or that the deadline cut off, is delivered again.
+/// A task that runs out of budget or of the function's time is done: its claim holds the next attempt of its gaps, and the
+/// reconciler plans it again. One that infrastructure failed is delivered again.
 pub async fn handle(place: &impl Place, settings: &Settings, deadline: Timestamp, payload: Value) -> Result<Replayed> {
     let until = hand_back_at(deadline);
     if payload.get("Records").is_some() {
@@ -44,12 +44,8 @@ pub async fn handle(place: &impl Place, settings: &Settings, deadline: Timestamp
     // Corrections of one invocation have one revision, however often it is tried.
     let requested_at = task.requested_at.or(Some(place.clock().now()));
     let task = ReplayTask { requested_at, ..task };
-    // A person waits: it may wait for budget as long as the function's time goes.
-    let patience = match task.mode {
-        Mode::Plan => Patience::Minute,
-        Mode::Apply => Patience::Until(until),
-    };
-    replay(place, settings, &task, patience).await.map(Replayed::Asked)
+    // A person waits: it may wait for budget as long as the function's time goes, and then says what is left.
+    replay(place, settings, &task, Patience::Until(until)).await.map(Replayed::Asked)
 }
 
 /// The task that a payload asks for. A range that takes more calls than one invocation makes is refused with their number.
@@ -82,10 +78,8 @@ async fn tasks(place: &impl Place, settings: &Settings, until: Timestamp, event:
                 tracing::warn!(stage = "replay", "is tried again: {}", error.chain());
                 left.push(message.message_id);
             }
-            None => {
-                tracing::warn!(stage = "replay", "is tried again: the function's time is over");
-                left.push(message.message_id);
-            }
+            // A vendor that hangs is no reason for a dead letter.
+            None => tracing::warn!(stage = "replay", "is planned again: the function's time is over"),
         }
     }
     Ok(Replayed::Tasks { reports, failures: Failures::of(left) })

@@ -26,6 +26,8 @@ pub(crate) enum Answer {
     Said(u16, Value),
     /// Nothing: the request may have taken effect.
     Lost,
+    /// Nothing, and the connection stays.
+    Never,
 }
 
 impl Answer {
@@ -88,6 +90,7 @@ impl HttpConnector for Canned {
                     let status = status.try_into().expect("a status");
                     Ok(HttpResponse::new(status, SdkBody::from(body.to_string())))
                 }
+                Answer::Never => std::future::pending().await,
                 Answer::Lost => Err(ConnectorError::timeout("no answer came".into())),
             }
         })

@@ -35,6 +35,10 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 /// One call with its tries.
 const CALL: Duration = Duration::from_secs(25);
 
+/// A connection that nobody used for so long is not used again: Lambda drops idle ones while a function is frozen, and the
+/// first call over such a one fails. Shorter than the minute between two ticks, longer than any pause within a run.
+pub(crate) const IDLE: Duration = Duration::from_secs(20);
+
 /// What every client is made from: region, credentials, endpoint, one HTTP client, times and tries.
 #[derive(Clone, Debug)]
 pub struct Aws(SdkConfig);
@@ -56,7 +60,7 @@ impl Aws {
 
 /// The HTTP client of every AWS client: TLS by rustls on ring.
 pub fn http_client() -> SharedHttpClient {
-    Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
+    Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).pool_idle_timeout(IDLE).build_https()
 }
 
 impl From<SdkConfig> for Aws {

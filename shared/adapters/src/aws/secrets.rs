@@ -8,8 +8,11 @@ mod text;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::Config;
+use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::operation::get_secret_value::{GetSecretValueError, GetSecretValueOutput};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -28,6 +31,10 @@ pub const LIFE_MS: i64 = 5 * 60_000;
 /// For how long a key is used after it was read, while the store does not answer: an hour of collecting is worth more than
 /// knowing at once of a rotation, which its vendor tells of anyway.
 const KEPT_MS: i64 = 60 * 60_000;
+
+/// How long the store may take while a key is at hand: a sample is worth one in its minute's first ten seconds only, and 25
+/// quotes wait for this answer.
+const BRIEFLY: Duration = Duration::from_millis(1_500);
 
 /// How long after a store that did not answer it is asked again.
 const ASKED_AGAIN_MS: i64 = 30_000;
@@ -116,14 +123,20 @@ impl<C: Clock> SecretsManager<C> {
         let shared = held.read > begun;
         if !shared && (fresh || held.good.as_ref().is_none_or(|good| good.until <= now)) {
             held.read = self.reads.fetch_add(1, Ordering::SeqCst) + 1;
-            let read = self.read(name, id).await;
+            let is_at_hand = !fresh && held.good.as_ref().is_some_and(|good| now < good.kept_until);
+            let read = self.read(name, id, is_at_hand).await;
             held.note(read, now, self.life_ms);
         }
         held.answer(fresh)
     }
 
-    async fn read(&self, name: &str, id: &str) -> Result<Secret> {
-        let got = self.client.get_secret_value().secret_id(id).send().await.map_err(|e| refused(name, id, e))?;
+    async fn read(&self, name: &str, id: &str, briefly: bool) -> Result<Secret> {
+        let mut config = Config::builder();
+        if briefly {
+            config = config.timeout_config(TimeoutConfig::builder().operation_timeout(BRIEFLY).build());
+        }
+        let ask = self.client.get_secret_value().secret_id(id).customize().config_override(config);
+        let got = ask.send().await.map_err(|e| refused(name, id, e))?;
         let key = key_of(&got).map_err(|why| {
             PortError::new(Kind::Denied, format!("read the key `{name}` from the secret `{id}`: {why}"))
         })?;

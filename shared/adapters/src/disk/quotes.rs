@@ -29,7 +29,9 @@ impl Lake for DiskLake {
 
     async fn coverage(&self, from: Minute, to: Minute) -> Result<Coverage> {
         let mut coverage = Coverage::default();
-        for dt in self.dates_of(from, to)? {
+        let dates = self.dates_of(from, to)?;
+        let _in_use = self.index.begin(&dates);
+        for dt in dates {
             self.refresh(dt).await?;
             coverage.join(&self.index.coverage(dt, from, to));
         }
@@ -38,7 +40,9 @@ impl Lake for DiskLake {
 
     async fn rows(&self, symbols: &BTreeSet<Symbol>, from: Minute, to: Minute) -> Result<Vec<StoredRow>> {
         let mut rows = Vec::new();
-        for dt in self.dates_of(from, to)? {
+        let dates = self.dates_of(from, to)?;
+        let _in_use = self.index.begin(&dates);
+        for dt in dates {
             self.refresh(dt).await?;
             for name in self.index.with_rows_of(dt, symbols, from, to) {
                 let object = self.opened(dt, &name)?;

@@ -19,6 +19,10 @@ const LAST_RESORT: Duration = Duration::from_secs(180);
 /// The last resort against a host that never answers a connection.
 const LAST_RESORT_CONNECT: Duration = Duration::from_secs(30);
 
+/// A connection that nobody used for so long is not used again: shorter than the minute between two bursts, since whatever lies
+/// between drops idle ones (Lambda does, while a function is frozen), and a sample is not asked for twice.
+const IDLE: Duration = Duration::from_secs(20);
+
 /// Why a transport cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
@@ -61,6 +65,7 @@ impl ReqwestTransport {
             .redirect(redirect::Policy::none())
             .no_proxy()
             .referer(false)
+            .pool_idle_timeout(IDLE)
             .timeout(LAST_RESORT)
             .connect_timeout(LAST_RESORT_CONNECT);
         if let Some(proxy) = proxy {

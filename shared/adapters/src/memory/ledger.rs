@@ -12,7 +12,7 @@ use mendlake_ports::budget::{Budget, Reservation};
 use mendlake_ports::error::Result;
 use mendlake_ports::expectations::{Expectation, Expectations};
 use mendlake_ports::gaps::{Gaps, VersionedGap, Write};
-use mendlake_ports::landing::Landing;
+use mendlake_ports::landing::{self, Landing};
 use mendlake_ports::runs::{Run, Runs};
 use mendlake_ports::source_states::{SourceState, SourceStates};
 
@@ -130,7 +130,7 @@ impl Landing for MemoryLedger {
     }
 
     async fn landed_through(&self) -> Result<Option<Timestamp>> {
-        Ok(locked(&self.state).landed.values().min().copied())
+        Ok(landing::through(locked(&self.state).landed.values().copied()))
     }
 }
 

@@ -3,7 +3,7 @@
 use mendlake_domain::minute::Timestamp;
 use mendlake_domain::quote::SourceName;
 use mendlake_ports::error::Result;
-use mendlake_ports::landing::Landing;
+use mendlake_ports::landing::{self, Landing};
 use mendlake_ports::runs::{Run, Runs};
 use mendlake_ports::source_states::{SourceState, SourceStates};
 use rusqlite::{OptionalExtension, params};
@@ -77,8 +77,9 @@ impl Landing for SqliteLedger {
 
     async fn landed_through(&self) -> Result<Option<Timestamp>> {
         self.database.read("read landing", |tx| {
-            let mark: Option<i64> = tx.query_row("SELECT min(through) FROM landed", [], |row| row.get(0))?;
-            Ok(mark.map(Timestamp::from_epoch_ms))
+            let mut marks = tx.prepare("SELECT through FROM landed")?;
+            let marks = marks.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+            Ok(landing::through(marks.into_iter().map(Timestamp::from_epoch_ms)))
         })
     }
 }

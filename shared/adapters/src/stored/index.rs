@@ -14,19 +14,44 @@ use super::quotes::within;
 /// The most rows kept of objects that were read: about 60 MB. A session of 500 symbols has 195,000.
 const MOST_OPENED_ROWS: usize = 250_000;
 
+/// The most dates whose footers are kept: more than any window looks back, so that only whoever walks through a year reads
+/// footers again. A day of 200 symbols on AWS is about 5 MB.
+const MOST_DAYS: usize = 31;
+
 /// What footers said, by date, and rows of objects that were read.
 #[derive(Debug, Default)]
 pub struct Index {
-    days: Mutex<BTreeMap<NaiveDate, Day>>,
+    days: Mutex<Days>,
     opened: Mutex<Opened>,
 }
 
+/// Somebody who reads the index: as long as one does, nothing is forgotten.
+#[must_use = "what is read may be forgotten once this is dropped"]
+#[derive(Debug)]
+pub struct InUse<'a>(&'a Index);
+
+impl Drop for InUse<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.days).users -= 1;
+    }
+}
+
 impl Index {
+    /// Begins to use these dates. Others are forgotten where too many are kept, unless somebody else is at it.
+    pub fn begin(&self, dates: &[NaiveDate]) -> InUse<'_> {
+        let mut days = lock(&self.days);
+        days.users += 1;
+        if days.users == 1 && days.known.len() > MOST_DAYS {
+            days.known.retain(|dt, _| dates.contains(dt));
+        }
+        InUse(self)
+    }
+
     /// The objects of a date whose footers are not known yet, of all there are.
     pub fn unknown(&self, dt: NaiveDate, listed: impl IntoIterator<Item = String>) -> Vec<String> {
         let listed: BTreeSet<String> = listed.into_iter().collect();
         let mut days = lock(&self.days);
-        let day = days.entry(dt).or_default();
+        let day = days.known.entry(dt).or_default();
         if day.spans.keys().any(|known| !listed.contains(known)) {
             // Somebody took objects away by hand: what they said must not stay.
             *day = Day::default();
@@ -36,17 +61,17 @@ impl Index {
 
     /// Notes what the footer of an object says it holds.
     pub fn note(&self, dt: NaiveDate, name: String, held: &Coverage) {
-        lock(&self.days).entry(dt).or_default().note(name, held);
+        lock(&self.days).known.entry(dt).or_default().note(name, held);
     }
 
     /// What the known objects of a date hold of `[from, to)`.
     pub fn coverage(&self, dt: NaiveDate, from: Minute, to: Minute) -> Coverage {
-        lock(&self.days).get(&dt).map(|day| within(&day.coverage, from, to)).unwrap_or_default()
+        lock(&self.days).known.get(&dt).map(|day| within(&day.coverage, from, to)).unwrap_or_default()
     }
 
     /// The known objects of a date that may have rows of these symbols in `[from, to)`.
     pub fn with_rows_of(&self, dt: NaiveDate, symbols: &BTreeSet<Symbol>, from: Minute, to: Minute) -> Vec<String> {
-        lock(&self.days).get(&dt).map(|day| day.with_rows_of(symbols, from, to)).unwrap_or_default()
+        lock(&self.days).known.get(&dt).map(|day| day.with_rows_of(symbols, from, to)).unwrap_or_default()
     }
 
     /// The rows of an object, where they were kept.
@@ -58,6 +83,13 @@ impl Index {
     pub fn keep(&self, dt: NaiveDate, name: String, rows: Arc<Vec<StoredRow>>) {
         lock(&self.opened).keep((dt, name), rows);
     }
+}
+
+/// What is known, and how many are at it.
+#[derive(Debug, Default)]
+struct Days {
+    known: BTreeMap<NaiveDate, Day>,
+    users: usize,
 }
 
 /// What the footers of one date say.
@@ -128,6 +160,22 @@ mod tests {
         }
         let kept = [0, 1, 2].map(|n| index.opened(day(n), "object").is_some());
         assert_eq!(kept, [false, true, true], "twice kept counts once");
+    }
+
+    #[test]
+    fn dates_are_forgotten_where_many_are_kept_but_not_while_somebody_reads_them() {
+        let index = Index::default();
+        let first = row("A", 0).row.minute.date();
+        let days: Vec<NaiveDate> = first.iter_days().take(MOST_DAYS + 1).collect();
+        let held = Coverage::of([&row("A", 0).row]);
+        days.iter().for_each(|dt| index.note(*dt, "a".into(), &held));
+        let known = |dt: NaiveDate| index.unknown(dt, ["a".to_owned()]).is_empty();
+        let reader = index.begin(&days);
+        drop(index.begin(&days[..1]));
+        assert!(days.iter().all(|dt| known(*dt)), "somebody reads them");
+        drop(reader);
+        drop(index.begin(&days[1..]));
+        assert_eq!([known(days[0]), known(days[1])], [false, true]);
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use mendlake_domain::minute::Timestamp;
 
-use crate::landing::Landing;
+use crate::landing::{IDLE_AFTER_MS, Landing};
 
 /// Every check. The store has no marks yet: the smallest mark of all shards is one for the whole store.
 pub async fn all(landing: &impl Landing) {
     there_is_no_mark_at_first(landing).await;
     the_smallest_mark_of_all_shards_is_given(landing).await;
     a_mark_never_moves_backwards(landing).await;
+    a_shard_that_nothing_came_to_does_not_hold_the_others(landing).await;
 }
 
 /// `landed_through` is `None` where there is no mark yet.
@@ -34,6 +35,16 @@ pub async fn a_mark_never_moves_backwards(landing: &impl Landing) {
     note(landing, "b", 1_000).await;
     note(landing, "b", 2_000).await;
     assert_eq!(landed(landing).await, at(1_000), "the other shards hold it");
+}
+
+/// A shard whose mark is far behind the newest, since it is idle or closed, does not count until something lands again.
+pub async fn a_shard_that_nothing_came_to_does_not_hold_the_others(landing: &impl Landing) {
+    let later = 2_000 + IDLE_AFTER_MS;
+    note(landing, "b", later).await;
+    note(landing, "c", later - 1).await;
+    assert_eq!(landed(landing).await, at(later - 1), "`a` was last heard of at 1,000");
+    note(landing, "a", 2_000).await;
+    assert_eq!(landed(landing).await, at(2_000), "not further behind than that");
 }
 
 /// A mark survives power loss, or a replay in flight would be planned again. `power_loss` gives the landing as it is

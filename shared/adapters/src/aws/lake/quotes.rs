@@ -33,6 +33,7 @@ impl Lake for S3Lake {
 
     async fn coverage(&self, from: Minute, to: Minute) -> Result<Coverage> {
         let dates = self.dates_of(from, to).await?;
+        let _in_use = self.index.begin(&dates);
         self.refresh(&dates).await?;
         let mut coverage = Coverage::default();
         for dt in dates {
@@ -43,6 +44,7 @@ impl Lake for S3Lake {
 
     async fn rows(&self, symbols: &BTreeSet<Symbol>, from: Minute, to: Minute) -> Result<Vec<StoredRow>> {
         let dates = self.dates_of(from, to).await?;
+        let _in_use = self.index.begin(&dates);
         self.refresh(&dates).await?;
         let mut found = self.rows_of(&dates, symbols, from, to).await?;
         if found.is_err() {

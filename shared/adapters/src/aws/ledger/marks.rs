@@ -4,7 +4,7 @@ use mendlake_domain::minute::Timestamp;
 use mendlake_domain::quote::SourceName;
 use mendlake_ports::clock::Clock;
 use mendlake_ports::error::Result;
-use mendlake_ports::landing::Landing;
+use mendlake_ports::landing::{Landing, through};
 use mendlake_ports::runs::{Run, Runs};
 use mendlake_ports::source_states::{SourceState, SourceStates};
 
@@ -28,11 +28,11 @@ impl<C: Clock> SourceStates for DynamoDbLedger<C> {
 }
 
 impl<C: Clock> Landing for DynamoDbLedger<C> {
-    async fn note_landed(&self, shard: &str, through: Timestamp) -> Result<()> {
-        let through = through.epoch_ms();
+    async fn note_landed(&self, shard: &str, mark: Timestamp) -> Result<()> {
+        let mark = mark.epoch_ms();
         let condition = "attribute_not_exists(#pk) OR #through < :through";
-        let condition = Expression::new(condition, [(":through", number(through))]);
-        let item = Item::new(Key::landed(shard)).number("through", through);
+        let condition = Expression::new(condition, [(":through", number(mark))]);
+        let item = Item::new(Key::landed(shard)).number("through", mark);
         // Refused: the mark is there already, or further.
         self.table.put_if(item, condition, "note landing").await?;
         Ok(())
@@ -42,7 +42,7 @@ impl<C: Clock> Landing for DynamoDbLedger<C> {
         let keys = Expression::new("#pk = :landed", [(":landed", text(LANDED))]);
         let marks = self.table.query(None, keys, "read landing").await?;
         let marks: Vec<i64> = marks.iter().map(|mark| mark.get_number("through")).collect::<Result<_>>()?;
-        Ok(marks.into_iter().min().map(Timestamp::from_epoch_ms))
+        Ok(through(marks.into_iter().map(Timestamp::from_epoch_ms)))
     }
 }
 

@@ -66,6 +66,18 @@ async fn those_who_ask_at_once_share_reads_and_no_fresh_answer_is_of_a_read_that
 }
 
 #[tokio::test]
+async fn a_store_that_hangs_is_not_waited_for_where_a_key_is_at_hand() {
+    let clock = WaitedClock::new();
+    let canned = Canned::new([value("a", "v1"), Answer::Never, value("b", "v2")]);
+    let secrets = secrets(&canned, &clock);
+    assert_eq!(told(&secrets, false).await, key("a", "v1"));
+    clock.advance_ms(LIFE_MS);
+    assert_eq!(told(&secrets, false).await, key("a", "v1"), "the collector waits no longer than it can");
+    clock.advance_ms(ASKED_AGAIN_MS);
+    assert_eq!(told(&secrets, false).await, key("b", "v2"));
+}
+
+#[tokio::test]
 async fn while_the_store_does_not_answer_a_key_is_used_for_an_hour_and_the_store_asked_now_and_then() {
     let clock = WaitedClock::new();
     let failures =
