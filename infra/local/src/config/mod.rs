@@ -133,7 +133,7 @@ fn shown(key: Key, text: &str) -> String {
 }
 
 /// An address without the user and the password that may be in it.
-fn without_user(address: &str) -> String {
+pub(crate) fn without_user(address: &str) -> String {
     let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
     match rest.rsplit_once('@') {
         Some((_, host)) if scheme.is_empty() => format!("…@{host}"),

@@ -13,6 +13,7 @@ use mendlake_ports::error::{Kind, Result};
 use super::looked::{aside, calendar, reconciled, refused, watchlist};
 use super::{Examined, Finding};
 use crate::clock::ScaledClock;
+use crate::config::without_user;
 use crate::look::Look;
 use crate::stack::{StackLook, found};
 
@@ -54,8 +55,13 @@ pub(super) async fn examine(name: &str) -> Result<Examined> {
     Ok(Examined::of(configuration.collect(), findings))
 }
 
+/// A parameter as people may see it: an address may hold a password.
 fn shown(value: &str) -> String {
-    if value.is_empty() { "-".to_owned() } else { value.to_owned() }
+    match value {
+        "" => "-".to_owned(),
+        value if value.contains("://") => without_user(value),
+        value => value.to_owned(),
+    }
 }
 
 fn status(stack: &Stack) -> Finding {
@@ -137,6 +143,12 @@ fn idle(stack: &Stack) -> Finding {
 mod tests {
     use super::super::Grade;
     use super::*;
+
+    #[test]
+    fn a_password_in_an_address_is_not_shown() {
+        assert_eq!(shown("https://ann:sesame@vendor:8443"), "https://…@vendor:8443");
+        assert_eq!([shown(""), shown("XNYS")], ["-", "XNYS"]);
+    }
 
     #[test]
     fn a_function_that_cannot_run_is_wrong_and_one_that_changes_is_worth_knowing() {
