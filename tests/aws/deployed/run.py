@@ -92,7 +92,8 @@ def for_the_stand_in():
     """The built template as ministack takes it. It refuses metric math: alarms with it are left out of what is deployed, and
     tests/aws/alarms evaluates all of them. It speaks no TLS, and the bucket's policy refuses every call without: it is left
     out too. It hands a schedule's input on as it is, without the instant; what it sends by itself has one. A parameter reaches its queue poller as text: the number is written out. A reference to a secret is its name
-    there, and its ARN on AWS: roles name the ARN. Gives the names of what was left out."""
+    there, and its ARN on AWS: roles name the ARN. It wants a right of its own for a batch of messages, which on AWS is that to send
+    one. Gives the names of what was left out."""
     template = yaml_parse((ROOT / "build/sam/template.yaml").read_text())
     resources = template["Resources"]
     left_out = [name for name, it in resources.items() if it["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in it["Properties"]]
@@ -107,6 +108,8 @@ def for_the_stand_in():
             for statement in policy["PolicyDocument"]["Statement"]:
                 if "secretsmanager:GetSecretValue" in statement["Action"]:
                     statement["Resource"] = arn
+                if "sqs:SendMessage" in statement["Action"]:
+                    statement["Action"] = [*statement["Action"], "sqs:SendMessageBatch"]
     for event in resources["Request"]["Properties"]["Events"].values():
         event["Properties"].pop("Input", None)
     (ROOT / "build/sam/standin.yaml").write_text(yaml_dump(template))
