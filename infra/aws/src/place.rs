@@ -15,6 +15,7 @@ use mendlake_adapters::vendor::Candles;
 use mendlake_ports::clock::Clock;
 use mendlake_ports::error::Result;
 use mendlake_ports::place::Place;
+use mendlake_ports::secrets::Secrets;
 
 use crate::config::{Config, KeyFrom, Vendor};
 
@@ -37,6 +38,7 @@ pub struct AwsPlace<C, T> {
     lake: S3Lake,
     finnhub: Finnhub<C, T>,
     candles: Vec<VendorCandles<C, T>>,
+    secrets: Arc<SecretsManager<C>>,
 }
 
 /// Whose writes to the stream these are: replay leaves half of its rate to live collection.
@@ -49,9 +51,24 @@ pub enum Writes {
 }
 
 impl<C: Clock + Clone, T: Transport + Clone> AwsPlace<C, T> {
-    /// The place that a configuration names. `id` tells this process from every other, `transport` gives HTTP to a
-    /// vendor's address. The lake must be there.
+    /// The place that a configuration names, with its lake made where there is none. `id` tells this process from every
+    /// other, `transport` gives HTTP to a vendor's address.
     pub async fn open(
+        aws: &Aws,
+        config: &Config,
+        clock: C,
+        id: u64,
+        writes: Writes,
+        transport: impl Fn(&str) -> Result<T>,
+    ) -> Result<Self> {
+        let s3 = aws_sdk_s3::Client::new(aws.config());
+        let lake = S3Lake::open_or_make(s3, &config.bucket, "", clock.now()).await?;
+        Self::over(lake, aws, config, clock, id, writes, transport)
+    }
+
+    /// The same over a lake that is open already.
+    pub fn over(
+        lake: S3Lake,
         aws: &Aws,
         config: &Config,
         clock: C,
@@ -63,14 +80,13 @@ impl<C: Clock + Clone, T: Transport + Clone> AwsPlace<C, T> {
         let kinesis = aws_sdk_kinesis::Client::new(aws.config());
         let stream = KinesisStream::new(kinesis, config.stream.clone(), clock.clone(), id);
         let ledger = aws_sdk_dynamodb::Client::new(aws.config());
-        let s3 = aws_sdk_s3::Client::new(aws.config());
         let secrets = Arc::new(secrets(aws, config, clock.clone()));
         let finnhub =
             FinnhubClient::new(transport(&config.finnhub.base_url)?, secrets.clone(), config.finnhub.rate_limit);
         let mut candles = vec![Candles::Finnhub(finnhub.clone())];
         if config.alpaca.key.is_some() {
             let transport = transport(&config.alpaca.base_url)?;
-            candles.push(Candles::Alpaca(AlpacaClient::new(transport, secrets, config.alpaca.rate_limit)));
+            candles.push(Candles::Alpaca(AlpacaClient::new(transport, secrets.clone(), config.alpaca.rate_limit)));
         }
         Ok(Self {
             live: SqsQueue::new(sqs.clone(), &config.live_queue_url, clock.clone()),
@@ -80,11 +96,17 @@ impl<C: Clock + Clone, T: Transport + Clone> AwsPlace<C, T> {
                 Writes::Replay => stream.paced(WriteShare::new(config.shards, REPLAYS)),
             },
             ledger: DynamoDbLedger::new(ledger, &config.table, format!("{id:016x}"), clock.clone()),
-            lake: S3Lake::open_or_make(s3, &config.bucket, "", clock.now()).await?,
+            lake,
             clock,
             finnhub,
             candles,
+            secrets,
         })
+    }
+
+    /// The vendors' keys.
+    pub fn secrets(&self) -> &impl Secrets {
+        &self.secrets
     }
 }
 

@@ -16,8 +16,9 @@ use judge::{Judge, Line};
 
 /// Begins logging as configured. Told once a process; a second time changes nothing.
 pub fn begin(config: &Config, colour: bool) {
-    // Other crates' lines only where something is wrong: the level is of this project.
-    let filter = EnvFilter::new(format!("warn,mendlake={}", config.log_level));
+    // Other crates' lines only where something is wrong: the level is of this project. AWS's SDK warns of what its call then
+    // fails of, and that is said once.
+    let filter = EnvFilter::new(format!("warn,aws=error,mendlake={}", config.log_level));
     // A reader of the log that has gone, or a full disk under it, costs lines and never the daemon: told of on the very
     // stream that cannot be written, it would.
     let lines = tracing_subscriber::fmt().log_internal_errors(false);

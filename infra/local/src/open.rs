@@ -11,10 +11,8 @@ use mendlake_adapters::sqlite::database::Database;
 use mendlake_adapters::sqlite::ledger::SqliteLedger;
 use mendlake_adapters::vendor::Candles;
 use mendlake_domain::minute::Timestamp;
-use mendlake_domain::overlay::Schedule;
 use mendlake_domain::settings::Settings;
 use mendlake_ports::clock::Clock;
-use mendlake_ports::control;
 use mendlake_ports::error::{Kind, PortError, Result};
 
 use crate::clock::{ClockArgs, ScaledClock};
@@ -85,12 +83,6 @@ impl Reading {
     /// The ledger, for reading.
     pub fn ledger(&self) -> Result<SqliteLedger> {
         self.database().map(SqliteLedger::new)
-    }
-
-    /// The calendar with its overlay.
-    pub async fn schedule(&self) -> Result<Schedule> {
-        let overlay = control::overlay(&self.lake).await?;
-        Ok(Schedule { calendar: self.settings.calendar, overlay })
     }
 
     /// The place in which to send messages to whoever works on the lake, and to price work without doing it.

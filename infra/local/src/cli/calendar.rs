@@ -13,6 +13,7 @@ use super::output::{print, print_json};
 use super::{Ending, Failure, Outcome, begin};
 use crate::clock::ClockArgs;
 use crate::config::{ConfigArgs, WatchArgs};
+use crate::look::schedule;
 use crate::open::Reading;
 use crate::times;
 
@@ -136,7 +137,7 @@ async fn append(reading: &Reading, entry: Entry) -> Result<(), Failure> {
 }
 
 async fn shown(reading: &Reading, now: Timestamp) -> Result<Shown, Failure> {
-    let schedule = reading.schedule().await?;
+    let schedule = schedule(reading).await?;
     let (first, last) = schedule.calendar.range();
     let mut coming = Vec::new();
     let mut next = now.minute();

@@ -22,13 +22,15 @@ use super::{Ending, Failure, Outcome, begin, colour};
 use crate::clock::ClockArgs;
 use crate::config::{ConfigArgs, WatchArgs};
 use crate::heat_map::{Columns, HeatMap, Line, State, render, states};
+use crate::look::{Look, schedule};
 use crate::open::Reading;
+use crate::stack::{StackArgs, StackLook};
 use crate::{times, watching};
 
 /// Show a session as a heat map: symbols down, time of day across.
 ///
-/// Reads the footers of the lake's objects and the ledger's reasons; runs beside `mendlake run`. Exit code 3 where minutes
-/// are open.
+/// Reads the footers of the lake's objects and the ledger's reasons; runs beside `mendlake run`, and on a stack with --stack.
+/// Exit code 3 where minutes are open.
 #[derive(clap::Args)]
 pub struct Args {
     /// The session; the last one that has begun where it is not said.
@@ -49,6 +51,9 @@ pub struct Args {
 
     #[command(flatten)]
     clock: ClockArgs,
+
+    #[command(flatten)]
+    stack: StackArgs,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -76,14 +81,20 @@ struct Counts {
 /// Runs the command.
 pub async fn run(args: Args) -> Outcome {
     let config = begin(&args.config, &WatchArgs::default())?;
-    let reading = Reading::open(&config, &args.clock)?;
-    let now = reading.clock.now();
-    let schedule = reading.schedule().await?;
+    match args.stack.name() {
+        None => show(&Reading::open(&config, &args.clock)?, &args).await,
+        Some(name) => show(&StackLook::open(name).await?, &args).await,
+    }
+}
+
+async fn show(look: &impl Look, args: &Args) -> Outcome {
+    let now = look.clock().now();
+    let schedule = schedule(look).await?;
     let session = match args.session {
         Some(on) => times::session_on(&schedule, on)?,
         None => latest(&schedule, now)?,
     };
-    let map = map(&reading, &session, &args.symbols, now).await?;
+    let map = map(look, &session, &args.symbols, now).await?;
     if let Some(what) = missing(&map, &args.symbols) {
         return Err(Failure::usage(format!(
             "{what} was watched in the session of {}: `mendlake watch` shows what is",
@@ -119,23 +130,23 @@ fn missing(map: &HeatMap, asked: &[Symbol]) -> Option<String> {
     }
 }
 
-async fn map(reading: &Reading, session: &Session, only: &[Symbol], now: Timestamp) -> Result<HeatMap, Failure> {
-    let list = control::watchlist(&reading.lake).await?;
+async fn map(look: &impl Look, session: &Session, only: &[Symbol], now: Timestamp) -> Result<HeatMap, Failure> {
+    let list = control::watchlist(look.lake()).await?;
     watching::refuse_strangers(&list, only)?;
     // The ledger before the lake: what is healed in between is in the lake then.
-    let items = match reading.ledger() {
+    let items = match look.ledger() {
         Ok(ledger) => ledger.of_session(session.on).await?,
         Err(error) if error.kind == Kind::Rejected => Vec::new(),
         Err(error) => return Err(error.into()),
     };
     let items: BTreeMap<Symbol, Gap> = items.into_iter().map(|item| (item.gap.symbol.clone(), item.gap)).collect();
-    let coverage = reading.lake.coverage(session.open, session.close).await?;
-    let horizon = reading.settings.horizon(now);
+    let coverage = look.lake().coverage(session.open, session.close).await?;
+    let horizon = look.settings().horizon(now);
     let lines = lines(session, &list, &coverage, &items, horizon);
     let shown = |line: &Line| only.is_empty() || only.iter().any(|symbol| symbol.as_str() == line.name);
     Ok(HeatMap {
         from: session.open,
-        calendar: reading.settings.calendar,
+        calendar: look.settings().calendar,
         columns: Columns::Worst,
         lines: lines.into_iter().filter(shown).collect(),
     })

@@ -1,25 +1,35 @@
 //! `mendlake doctor`: what is wrong, and what to do about it.
 
 mod checks;
+mod looked;
 mod machine;
+#[cfg(feature = "aws")]
+mod stack;
 mod vendors;
 
 use serde::Serialize;
 
 use super::output::{print, print_json};
 use super::{Ending, Failure, Outcome, begin};
-use crate::config::{ConfigArgs, Key, Origin, WatchArgs};
+use crate::config::{Config, ConfigArgs, Key, Origin, WatchArgs};
+use crate::stack::StackArgs;
 
 /// Check the configuration, the keys and what their plans include, the clock, the disk, the calendar and the lake, and say
 /// what to do about each finding.
 ///
 /// Asks each vendor a call or two. May run beside `mendlake run`, and before there is a lake. Exit code 3 where something
 /// is wrong; what is only worth knowing is no finding.
+///
+/// On a stack, with --stack: the stack and its functions, its keys and what their plans include, its lake and ledger, what the
+/// account's quotas leave room for, and what an idle month of it costs.
 #[derive(clap::Args)]
 pub struct Args {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    stack: StackArgs,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -80,18 +90,42 @@ struct Examined {
 /// Runs the command.
 pub async fn run(args: Args) -> Outcome {
     let config = begin(&args.config, &args.watch)?;
-    let findings = checks::all(&config).await;
-    let told = |(key, value, origin): (Key, Option<String>, &Origin)| {
-        (key.to_string(), value.unwrap_or_else(|| "-".into()), origin.to_string())
+    let examined = match args.stack.name() {
+        None => here(&config).await,
+        Some(name) => stack::examine(name).await?,
     };
-    let well = findings.iter().all(|finding| finding.grade != Grade::Wrong);
-    let examined = Examined { configuration: config.values().map(told).collect(), findings, well };
     if args.json {
         print_json(&examined)?;
     } else {
         print(&text(&examined))?;
     }
-    Ok::<_, Failure>(Ending::whole(well))
+    Ok::<_, Failure>(Ending::whole(examined.well))
+}
+
+async fn here(config: &Config) -> Examined {
+    let told = |(key, value, origin): (Key, Option<String>, &Origin)| {
+        (key.to_string(), value.unwrap_or_else(|| "-".into()), origin.to_string())
+    };
+    Examined::of(config.values().map(told).collect(), checks::all(config).await)
+}
+
+impl Examined {
+    fn of(configuration: Vec<(String, String, String)>, findings: Vec<Finding>) -> Self {
+        let well = findings.iter().all(|finding| finding.grade != Grade::Wrong);
+        Self { configuration, findings, well }
+    }
+}
+
+#[cfg(not(feature = "aws"))]
+mod stack {
+    use mendlake_ports::error::Result;
+
+    use super::Examined;
+
+    /// Refuses, with how to build.
+    pub(super) async fn examine(name: &str) -> Result<Examined> {
+        Err(crate::stack::absent::without(name))
+    }
 }
 
 fn text(examined: &Examined) -> String {

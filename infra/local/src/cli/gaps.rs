@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use mendlake_domain::calendar::Calendar;
-use mendlake_domain::minute::Timestamp;
+use mendlake_domain::minute::{Minute, Timestamp};
 use mendlake_domain::symbol::Symbol;
 use mendlake_ports::clock::Clock;
 use mendlake_ports::control;
@@ -17,12 +17,15 @@ use super::output::{print, print_json};
 use super::{Ending, Failure, Outcome, Table, begin};
 use crate::clock::{ClockArgs, ScaledClock};
 use crate::config::{ConfigArgs, WatchArgs};
+use crate::look::{Look, schedule};
 use crate::open::Reading;
+use crate::stack::{StackArgs, StackLook};
 use crate::{times, watching};
 
 /// Show what is missing, why, since when, and when it is tried next.
 ///
-/// Shows maximal runs of one symbol with one reason, as of the last reconciliation. Runs beside `mendlake run`.
+/// Shows maximal runs of one symbol with one reason, as of the last reconciliation. Runs beside `mendlake run`, and on a
+/// stack with --stack.
 ///
 /// Reasons: waiting (its turn has not come), no_budget, not_entitled (no plan of your keys includes candles), denied (a key
 /// is refused), unavailable, rejected, empty, unproven_quiet (no candle, and nothing proves yet that nothing traded),
@@ -56,11 +59,11 @@ pub struct Args {
     clock: ClockArgs,
 
     #[command(flatten)]
+    stack: StackArgs,
+
+    #[command(flatten)]
     config: ConfigArgs,
 }
-
-/// How often a session's statuses are looked at.
-const LOOK_MS: i64 = 1_000;
 
 /// A ledger not brought up to date for longer is worth a word: reconciliations are hourly.
 const STALE_MS: i64 = 65 * 60_000;
@@ -83,25 +86,31 @@ struct Gaps {
 /// Runs the command.
 pub async fn run(args: Args) -> Outcome {
     let config = begin(&args.config, &WatchArgs::default())?;
-    let reading = Reading::open(&config, &args.clock)?;
-    if let Some(on) = args.wait {
-        return wait(&reading, on, &args).await;
+    match args.stack.name() {
+        None => show(&Reading::open(&config, &args.clock)?, &args).await,
+        Some(name) => show(&StackLook::open(name).await?, &args).await,
     }
-    let gaps = gaps(&reading, &args).await?;
+}
+
+async fn show(look: &impl Look, args: &Args) -> Outcome {
+    if let Some(on) = args.wait {
+        return wait(look, on, args).await;
+    }
+    let gaps = gaps(look, args).await?;
     if args.json {
         print_json(&gaps)?;
     } else {
-        print(&text(&gaps, &reading))?;
+        print(&text(&gaps, look))?;
     }
     Ok(Ending::whole(gaps.open == 0 && !gaps.stale))
 }
 
-async fn gaps(reading: &Reading, args: &Args) -> Result<Gaps, Failure> {
+async fn gaps(look: &impl Look, args: &Args) -> Result<Gaps, Failure> {
     if let Some(on) = args.session {
-        times::session_on(&reading.schedule().await?, on)?;
+        times::session_on(&schedule(look).await?, on)?;
     }
-    watching::refuse_strangers(&control::watchlist(&reading.lake).await?, &args.symbols)?;
-    let ledger = reading.ledger()?;
+    watching::refuse_strangers(&control::watchlist(look.lake()).await?, &args.symbols)?;
+    let ledger = look.ledger()?;
     let as_of = ledger.last_run().await?.map(|run| run.at);
     let shown = |run: &OpenRun| {
         args.session.is_none_or(|on| run.session == on)
@@ -113,33 +122,33 @@ async fn gaps(reading: &Reading, args: &Args) -> Result<Gaps, Failure> {
         *by_reason.entry(run.reason.as_str()).or_default() += run.minutes;
     }
     let open = runs.iter().map(|run| run.minutes).sum();
-    let stale = as_of.is_none_or(|at| reading.clock.now().ms_since(at) > STALE_MS);
+    let stale = as_of.is_none_or(|at| look.clock().now().ms_since(at) > STALE_MS);
     Ok(Gaps { as_of, stale, open, by_reason, runs })
 }
 
-fn text(gaps: &Gaps, reading: &Reading) -> String {
-    let now = reading.clock.now();
+fn text(gaps: &Gaps, look: &impl Look) -> String {
+    let (now, manner) = (look.clock().now(), look.manner());
     let mut text = match gaps.open {
         0 => "nothing is open".to_owned(),
         open => format!("{open} symbol-minutes are open, in {} runs", gaps.runs.len()),
     };
     match gaps.as_of {
-        None => text.push_str(", but nothing has been reconciled yet: start `mendlake run`\n"),
+        None => {
+            let what = manner.never_reconciled;
+            text.push_str(&format!(", but nothing has been reconciled yet: {what}\n"));
+        }
         Some(at) => {
             text.push_str(&format!(", as of {at}\n"));
             let age = now.ms_since(at);
             if gaps.stale {
                 let age = times::stretch(age);
-                text.push_str(&format!(
-                    "that was {age} ago, so nobody knows: start `mendlake run`, or where it runs see what `mendlake reconcile` \
-                     says is in its way\n"
-                ));
+                text.push_str(&format!("that was {age} ago, so nobody knows: {}\n", manner.stale));
             }
         }
     }
     if !gaps.runs.is_empty() {
         text.push('\n');
-        text.push_str(&table(&gaps.runs, reading.settings.calendar, now));
+        text.push_str(&table(&gaps.runs, look.settings().calendar, now));
     }
     text
 }
@@ -185,12 +194,12 @@ struct Waited {
     not_final: BTreeSet<Symbol>,
 }
 
-async fn wait(reading: &Reading, on: NaiveDate, args: &Args) -> Outcome {
-    let session = times::session_on(&reading.schedule().await?, on)?;
+async fn wait(look: &impl Look, on: NaiveDate, args: &Args) -> Outcome {
+    let session = times::session_on(&schedule(look).await?, on)?;
     let machine = ScaledClock::steady();
     let deadline = args.timeout.map(|s| machine.now().plus_s(s));
     loop {
-        let waited = look(reading, on, [session.open, session.close]).await?;
+        let waited = waited(look, on, [session.open, session.close]).await?;
         if waited.is_final || deadline.is_some_and(|at| machine.now() >= at) {
             if args.json {
                 print_json(&waited)?;
@@ -199,22 +208,18 @@ async fn wait(reading: &Reading, on: NaiveDate, args: &Args) -> Outcome {
             }
             return Ok(Ending::whole(waited.is_final));
         }
-        if crate::lock::holder(reading.lake.root())?.is_none() && args.timeout.is_none() {
+        if args.timeout.is_none() && !look.is_worked_on()? {
             return Err(Failure::not_now(format!(
                 "{}nobody works on this lake: start `mendlake run`, or wait with `--timeout`",
                 told(&waited).replace('\n', "; ")
             )));
         }
-        machine.sleep_until(machine.now().plus_ms(LOOK_MS)).await;
+        machine.sleep_until(machine.now().plus_ms(look.manner().look_ms)).await;
     }
 }
 
-async fn look(
-    reading: &Reading,
-    on: NaiveDate,
-    [open, close]: [mendlake_domain::minute::Minute; 2],
-) -> Result<Waited, Failure> {
-    let list = control::watchlist(&reading.lake).await?;
+async fn waited(look: &impl Look, on: NaiveDate, [open, close]: [Minute; 2]) -> Result<Waited, Failure> {
+    let list = control::watchlist(look.lake()).await?;
     let expected = |symbol: &Symbol| !list.watched(symbol, open, close).is_empty();
     let mut not_final: BTreeSet<Symbol> = list.ever().into_iter().filter(expected).collect();
     if not_final.is_empty() {
@@ -224,7 +229,7 @@ async fn look(
     }
     let mut waited =
         Waited { session: on, is_final: false, expected: 0, present: 0, unrecoverable: 0, not_final: BTreeSet::new() };
-    for status in reading.lake.current(on, on).await? {
+    for status in look.lake().current(on, on).await? {
         waited.expected += status.expected;
         waited.present += status.present_minutes();
         waited.unrecoverable += status.unrecoverable.values().sum::<u32>();

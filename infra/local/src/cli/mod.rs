@@ -96,6 +96,19 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The same, after some parts of the work were done.
+    fn after(self, parts: usize, all: usize) -> Self {
+        match parts {
+            0 => self,
+            _ => Self {
+                message: format!("{}; {parts} of {all} parts are done, run this again for the others", self.message),
+                ..self
+            },
+        }
+    }
+}
+
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::usage(chain(&error))

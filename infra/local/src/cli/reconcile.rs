@@ -1,7 +1,7 @@
 //! `mendlake reconcile`: compare what should exist with the lake, now.
 
 use clap::ValueEnum;
-use mendlake_ports::clock::Clock;
+use mendlake_ports::clock::{self, Clock};
 use mendlake_ports::place::Place;
 use mendlake_ports::queue::{Message, Queue, failures};
 use mendlake_ports::runs::Runs;
@@ -16,20 +16,23 @@ use crate::lock;
 use crate::log::StageLog;
 use crate::open::{self, Reading};
 use crate::repair::{Notes, Repair};
+use crate::stack::{self, StackArgs};
 
 /// Compare what should exist with the lake now, and have what is missing replayed.
 ///
 /// Where `mendlake run` works on the lake, it is asked to do it; otherwise this command does it itself: reconciles, works
-/// off what is to be replayed, lands it and reconciles once more. Exit code 3 where gaps are open afterwards.
+/// off what is to be replayed, lands it and reconciles once more. With --stack, the stack's function does it once, and what is
+/// to be replayed is on its way afterwards. Exit code 3 where gaps are open afterwards.
 #[derive(clap::Args)]
 pub struct Args {
     /// How far back to look, beside every open gap: two hours, a day, or a week with what is done each morning.
     #[arg(long, value_enum, default_value_t = Reach::Hourly)]
     window: Reach,
 
-    /// Wait no longer than this many seconds for a running `mendlake run`.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(i64).range(1..))]
-    timeout: i64,
+    /// Wait no longer than this many seconds for whoever was asked. [default: 120 for a running `mendlake run`, on a stack as
+    /// long as its function may take]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..))]
+    timeout: Option<i64>,
 
     /// Print JSON.
     #[arg(long)]
@@ -37,6 +40,9 @@ pub struct Args {
 
     #[command(flatten)]
     clock: ClockArgs,
+
+    #[command(flatten)]
+    stack: StackArgs,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -66,13 +72,22 @@ impl From<Reach> for Window {
 /// How often the effect of a request is looked for, on the machine's clock.
 const LOOK_MS: i64 = 200;
 
+/// How long a running `mendlake run` is waited for, where nothing else is said.
+const TIMEOUT_S: i64 = 120;
+
+/// How long an invocation is waited for: longer than Lambda lets a function run.
+const INVOCATION_S: i64 = 16 * 60;
+
 /// Runs the command.
 pub async fn run(args: Args) -> Outcome {
     let config = begin(&args.config, &WatchArgs::default())?;
     let window = args.window.into();
-    let report = match lock::holder(&config.lake)? {
-        Some(_) => ask(&config, &args.clock, window, args.timeout).await?,
-        None => alone(&config, &args.clock.anchored(), window).await?,
+    let report = match args.stack.name() {
+        Some(name) => on_stack(name, window, args.timeout).await?,
+        None => match lock::holder(&config.lake)? {
+            Some(_) => ask(&config, &args.clock, window, args.timeout.unwrap_or(TIMEOUT_S)).await?,
+            None => alone(&config, &args.clock.anchored(), window).await?,
+        },
     };
     if args.json {
         print_json(&report)?;
@@ -80,6 +95,18 @@ pub async fn run(args: Args) -> Outcome {
         print(&text(&report))?;
     }
     Ok(Ending::whole(report.open_gaps == 0))
+}
+
+/// Has the stack's function do it.
+async fn on_stack(name: &str, window: Window, timeout_s: Option<i64>) -> Result<ReconcileReport, Failure> {
+    let machine = ScaledClock::steady();
+    let deadline = machine.now().plus_s(timeout_s.unwrap_or(INVOCATION_S));
+    match clock::by(&machine, deadline, stack::reconcile(name, window)).await {
+        Some(report) => Ok(report?),
+        None => Err(Failure::not_now(
+            "the function has not answered in time: it goes on, `mendlake gaps` shows what came of it",
+        )),
+    }
 }
 
 /// Asks the process that holds the lock, and waits for the run that answers.

@@ -1,5 +1,6 @@
 //! `mendlake replay`: fetch what is missing in a range, now.
 
+mod invoked;
 mod queued;
 mod told;
 
@@ -14,6 +15,8 @@ use mendlake_domain::symbol::Symbol;
 use mendlake_domain::task::{self, Mode, ReplayTask, SYMBOLS_A_TASK};
 use mendlake_ports::clock::Clock;
 use mendlake_ports::control;
+use mendlake_ports::lake::Lake;
+use mendlake_ports::place::Place;
 use mendlake_reconcile::{Patience, Price, ReplayReport, Window, price, replay};
 use serde::Serialize;
 
@@ -23,16 +26,18 @@ use crate::clock::ClockArgs;
 use crate::config::{Config, ConfigArgs, WatchArgs};
 use crate::lock;
 use crate::log::StageLog;
-use crate::open::{self, Reading, RealPlace};
+use crate::look::{Look, schedule};
+use crate::open::{self, Reading};
 use crate::repair::{Notes, Repair};
+use crate::stack::{StackArgs, StackLook};
 use crate::times::{self, Moment};
 use crate::watching;
 
 /// Fetch what is missing in a range, or with --force replace what is there.
 ///
 /// --mode plan, which is the default, says what would be asked and what it costs, and does nothing. --mode apply does it:
-/// through a running `mendlake run`, or here where none runs. It can be stopped and run again at any time: it looks each
-/// time at what is missing.
+/// through a running `mendlake run`, or here where none runs; on a stack, with --stack, through its function. It can be
+/// stopped and run again at any time: it looks each time at what is missing.
 ///
 /// Only the past can be replayed, and only what is expected: add a symbol's past with `mendlake watch backfill`. Exit code 3
 /// where something stays missing that was not given up.
@@ -74,6 +79,9 @@ pub struct Args {
     clock: ClockArgs,
 
     #[command(flatten)]
+    stack: StackArgs,
+
+    #[command(flatten)]
     config: ConfigArgs,
 }
 
@@ -107,7 +115,7 @@ pub(super) struct Replayed {
     /// What it takes, as things stood before.
     plan: ReplayReport,
     price: Price,
-    /// What was done here; null in mode `plan`, and where a running pipeline did it.
+    /// What was done here or by the stack's function; null in mode `plan`, and where a running pipeline did it.
     done: Option<ReplayReport>,
     /// Symbol-minutes still missing and not given up; null in mode `plan`.
     still_missing: Option<usize>,
@@ -116,12 +124,9 @@ pub(super) struct Replayed {
 /// Runs the command.
 pub async fn run(args: Args) -> Outcome {
     let config = begin(&args.config, &WatchArgs::default())?;
-    let reading = Reading::open(&config, &args.clock)?;
-    let asked = asked(&reading, &args).await?;
-    let replayed = match (args.mode, lock::holder(&config.lake)?) {
-        (Do::Plan, _) => plan(&reading.place(&config)?, &reading, asked).await?,
-        (Do::Apply, Some(_)) => queued::apply(&reading.place(&config)?, &reading, asked).await?,
-        (Do::Apply, None) => alone(&config, &args.clock.anchored(), &reading, asked).await?,
+    let replayed = match args.stack.name() {
+        Some(name) => on_stack(&StackLook::open(name).await?, &args).await?,
+        None => here(&config, &args).await?,
     };
     if args.json {
         print_json(&replayed)?;
@@ -131,8 +136,27 @@ pub async fn run(args: Args) -> Outcome {
     Ok(Ending::whole(replayed.still_missing.unwrap_or(0) == 0))
 }
 
-async fn asked(reading: &Reading, args: &Args) -> Result<Asked, Failure> {
-    let schedule = reading.schedule().await?;
+async fn here(config: &Config, args: &Args) -> Result<Replayed, Failure> {
+    let reading = Reading::open(config, &args.clock)?;
+    let asked = asked(&reading, args).await?;
+    match (args.mode, lock::holder(&config.lake)?) {
+        (Do::Plan, _) => plan(&reading.place(config)?, &reading, asked).await,
+        (Do::Apply, Some(_)) => queued::apply(&reading.place(config)?, &reading, asked).await,
+        (Do::Apply, None) => alone(config, &args.clock.anchored(), &reading, asked).await,
+    }
+}
+
+async fn on_stack(stack: &StackLook, args: &Args) -> Result<Replayed, Failure> {
+    let asked = asked(stack, args).await?;
+    let place = stack.place().await?;
+    match args.mode {
+        Do::Plan => plan(&place, stack, asked).await,
+        Do::Apply => invoked::apply(stack, &place, asked).await,
+    }
+}
+
+async fn asked(look: &impl Look, args: &Args) -> Result<Asked, Failure> {
+    let schedule = schedule(look).await?;
     let calendar = schedule.calendar;
     let (from, to) = match (args.session, args.from, args.to) {
         (Some(on), ..) => times::session_on(&schedule, on).map(|session| (session.open, session.close))?,
@@ -140,10 +164,10 @@ async fn asked(reading: &Reading, args: &Args) -> Result<Asked, Failure> {
         _ => return Err(Failure::usage("name a range with `--session`, or with `--from` and `--to`")),
     };
     let sessions = times::sessions_in(&schedule, from, to)?;
-    let list = control::watchlist(&reading.lake).await?;
+    let list = control::watchlist(look.lake()).await?;
     let symbols: BTreeSet<Symbol> = args.symbols.iter().cloned().collect();
     watching::refuse_strangers(&list, &symbols)?;
-    if from.start() > reading.clock.now() {
+    if from.start() > look.clock().now() {
         return Err(Failure::usage(format!("only the past can be replayed: {from} is still to come")));
     }
     let symbols = if symbols.is_empty() { list.ever() } else { symbols };
@@ -195,15 +219,15 @@ impl Asked {
 }
 
 /// What it takes.
-async fn priced(place: &RealPlace, reading: &Reading, asked: &Asked) -> Result<(ReplayReport, Price), Failure> {
-    let task = asked.task(Mode::Plan, reading.clock.now());
-    let plan = replay(place, &reading.settings, &task, Patience::Minute).await?;
-    let price = price(place, &reading.settings, plan.calls_planned).await?;
+async fn priced(place: &impl Place, look: &impl Look, asked: &Asked) -> Result<(ReplayReport, Price), Failure> {
+    let task = asked.task(Mode::Plan, look.clock().now());
+    let plan = replay(place, look.settings(), &task, Patience::Minute).await?;
+    let price = price(place, look.settings(), plan.calls_planned).await?;
     Ok((plan, price))
 }
 
-async fn plan(place: &RealPlace, reading: &Reading, asked: Asked) -> Result<Replayed, Failure> {
-    let priced = priced(place, reading, &asked).await?;
+async fn plan(place: &impl Place, look: &impl Look, asked: Asked) -> Result<Replayed, Failure> {
+    let priced = priced(place, look, &asked).await?;
     Ok(asked.result(priced, None, None))
 }
 
@@ -233,12 +257,12 @@ async fn alone(config: &Config, clock: &ClockArgs, reading: &Reading, asked: Ask
 }
 
 /// Symbol-minutes missing and not given up.
-async fn still_missing(place: &RealPlace, reading: &Reading, asked: &Asked) -> Result<usize, Failure> {
-    let task = ReplayTask { force: false, ..asked.task(Mode::Plan, reading.clock.now()) };
-    let missing = replay(place, &reading.settings, &task, Patience::Minute).await?.missing;
-    let coverage = mendlake_ports::lake::Lake::coverage(&reading.lake, asked.from, asked.to).await?;
+async fn still_missing(place: &impl Place, look: &impl Look, asked: &Asked) -> Result<usize, Failure> {
+    let task = ReplayTask { force: false, ..asked.task(Mode::Plan, look.clock().now()) };
+    let missing = replay(place, look.settings(), &task, Patience::Minute).await?.missing;
+    let coverage = look.lake().coverage(asked.from, asked.to).await?;
     let mut given_up = std::collections::BTreeMap::new();
-    for verdict in control::verdicts(&reading.lake).await?.into_iter().filter(|v| asked.symbols.contains(&v.symbol)) {
+    for verdict in control::verdicts(look.lake()).await?.into_iter().filter(|v| asked.symbols.contains(&v.symbol)) {
         let minutes = verdict.minutes.within(asked.from, asked.to).difference(&coverage.present(&verdict.symbol));
         let of: &mut mendlake_domain::coverage::MinuteSet = given_up.entry((verdict.on, verdict.symbol)).or_default();
         of.extend_set(&minutes);

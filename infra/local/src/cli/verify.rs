@@ -1,8 +1,10 @@
 //! `mendlake verify`: the lake against its footers, against the laws, against the ledger.
 
+mod opinion;
+
+use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use mendlake_adapters::disk::{DiskLake, Listing, StoredObject};
-use mendlake_adapters::sqlite::ledger::SqliteLedger;
+use mendlake_adapters::stored::listing::{Listing, StoredObject};
 use mendlake_domain::settings::Settings;
 use mendlake_ports::clock::Clock;
 use mendlake_ports::error::Kind;
@@ -16,10 +18,12 @@ use super::{Ending, Failure, Outcome, begin};
 use crate::clock::ClockArgs;
 use crate::config::{Config, ConfigArgs, WatchArgs};
 use crate::log::StageLog;
+use crate::look::{Look, Objects};
 use crate::open::{self, Reading};
-use crate::place::dead_letters;
 use crate::rebuild;
 use crate::repair::{Notes, Repair};
+use crate::stack::{StackArgs, StackLook};
+use opinion::Opinion;
 
 /// Check the whole lake: every object against its checksums, its footer and its name; every row and every symbol-minute
 /// against the laws; the ledger and the session statuses against what the lake holds.
@@ -27,12 +31,19 @@ use crate::repair::{Notes, Repair};
 /// Reads only, and may run beside `mendlake run`. Exit code 3 where anything is found: an object that is not what it was, a
 /// file that is none, a broken law, rows of a symbol that no entry of the watchlist names, a session that is over without its
 /// statuses, parked batches. Rows that an overlay put outside their session later are counted and are no finding.
+///
+/// On a stack, with --stack, every object is fetched whole, and Athena is asked what its table holds, which must be what the
+/// footers say.
 #[derive(clap::Args)]
 pub struct Args {
     /// First derive the ledger anew from the lake: for a ledger that was lost or is corrupt. Not beside `mendlake run`. A
-    /// corrupt database is put aside, not deleted.
+    /// corrupt database is put aside, not deleted. Not on a stack: runbooks/restore-the-ledger.md says how there.
     #[arg(long)]
     rebuild_ledger: bool,
+
+    /// On a stack, do not ask Athena for its opinion.
+    #[arg(long, requires = "stack")]
+    without_athena: bool,
 
     /// Print JSON.
     #[arg(long)]
@@ -40,6 +51,9 @@ pub struct Args {
 
     #[command(flatten)]
     clock: ClockArgs,
+
+    #[command(flatten)]
+    stack: StackArgs,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -63,18 +77,35 @@ struct Verified {
     quarantined: usize,
     /// Messages that killed whoever worked on them.
     dead_letters: usize,
+    /// What Athena says of the same minutes; only on a stack, where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    athena: Option<Opinion>,
     /// Nothing was found.
     sound: bool,
+    /// Who lands what was parked.
+    #[serde(skip)]
+    lands: &'static str,
 }
+
+/// How many objects are read at once: enough to hide most of their way from AWS.
+const AT_ONCE: usize = 16;
 
 /// Runs the command.
 pub async fn run(args: Args) -> Outcome {
     let config = begin(&args.config, &WatchArgs::default())?;
-    if args.rebuild_ledger {
-        rebuild_ledger(&config, &args.clock.anchored()).await?;
-    }
-    let reading = Reading::open(&config, &args.clock)?;
-    let verified = verify(&reading).await?;
+    let verified = match (args.stack.name(), args.rebuild_ledger) {
+        (Some(name), true) => return Err(not_on_a_stack(name)),
+        (Some(name), false) => {
+            let stack = StackLook::open(name).await?;
+            opinion::joined(verify(&stack).await?, &stack, args.without_athena).await?
+        }
+        (None, rebuild) => {
+            if rebuild {
+                rebuild_ledger(&config, &args.clock.anchored()).await?;
+            }
+            verify(&Reading::open(&config, &args.clock)?).await?.0
+        }
+    };
     if args.json {
         print_json(&verified)?;
     } else {
@@ -83,24 +114,28 @@ pub async fn run(args: Args) -> Outcome {
     Ok(Ending::whole(verified.sound))
 }
 
-async fn verify(reading: &Reading) -> Result<Verified, Failure> {
-    let Listing { objects, foreign } = reading.lake.listing()?;
-    let (rows_in_objects, corrupt) = check_objects(&reading.lake, &objects)?;
-    let database = match reading.database() {
-        Ok(database) => Some(database),
+fn not_on_a_stack(name: &str) -> Failure {
+    Failure::usage(format!(
+        "`--rebuild-ledger` works on a folder: the ledger of the stack `{name}` is derived by its own function once its last run \
+         is forgotten, runbooks/restore-the-ledger.md has the two commands"
+    ))
+}
+
+/// Looks at everything; gives what was found, and the objects there are.
+async fn verify(look: &impl Look) -> Result<(Verified, Vec<StoredObject>), Failure> {
+    let Listing { objects, foreign } = look.lake().listing().await?;
+    let (rows_in_objects, corrupt) = check_objects(look.lake(), &objects).await?;
+    let ledger = match look.ledger() {
+        Ok(ledger) => Some(ledger),
         Err(error) if error.kind == Kind::Rejected => None,
         Err(error) => return Err(error.into()),
     };
-    let ledger = database.clone().map(SqliteLedger::new);
-    let oldest = reading.lake.oldest_on()?;
-    let audit = audit(&reading.lake, ledger.as_ref(), &reading.settings, oldest, reading.clock.now()).await?;
-    let parked = reading.lake.parked().await?.len();
-    let dead_letters = match database {
-        Some(database) => dead_letters(database, reading.clock).await?,
-        None => 0,
-    };
+    let oldest = look.lake().oldest_on().await?;
+    let audit = audit(look.lake(), ledger.as_ref(), look.settings(), oldest, look.clock().now()).await?;
+    let parked = look.lake().parked().await?.len();
+    let dead_letters = look.dead_letters().await?;
     let whole = corrupt.is_empty() && foreign.is_empty() && audit.found == 0 && ledger.is_some();
-    Ok(Verified {
+    let verified = Verified {
         objects: objects.len(),
         rows_in_objects,
         corrupt,
@@ -108,20 +143,24 @@ async fn verify(reading: &Reading) -> Result<Verified, Failure> {
         audit,
         ledger: ledger.is_some(),
         parked,
-        quarantined: reading.lake.quarantined().await?.len(),
+        quarantined: look.lake().quarantined().await?.len(),
         dead_letters,
+        athena: None,
         sound: whole && parked == 0 && dead_letters == 0,
-    })
+        lands: look.manner().lands,
+    };
+    Ok((verified, objects))
 }
 
 /// Reads every object whole.
-fn check_objects(lake: &DiskLake, objects: &[StoredObject]) -> Result<(u64, Vec<String>), Failure> {
+async fn check_objects(lake: &impl Objects, objects: &[StoredObject]) -> Result<(u64, Vec<String>), Failure> {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} objects, {eta} left").expect("the template is one");
     let bar = ProgressBar::new(objects.len() as u64).with_style(style);
     let (mut rows, mut corrupt) = (0, Vec::new());
-    for object in objects {
-        match lake.verify_object(object) {
-            Ok(footer) => rows += footer.rows,
+    let mut checked = stream::iter(objects).map(async |object| (object, lake.verify(object).await)).buffered(AT_ONCE);
+    while let Some((object, result)) = checked.next().await {
+        match result {
+            Ok(counted) => rows += counted,
             Err(error) if error.kind == Kind::Corrupt => corrupt.push(format!("dt={}: {}", object.dt, error.chain())),
             Err(error) => return Err(error.into()),
         }
@@ -184,10 +223,13 @@ fn text(verified: &Verified) -> String {
     if audit.found > audit.findings.len() {
         text.push_str(&format!("  and {} more\n", audit.found - audit.findings.len()));
     }
+    if let Some(opinion) = &verified.athena {
+        text.push_str(&opinion.text());
+    }
     let aside = [
-        (verified.parked, "parked batches: `mendlake reconcile` lands them"),
-        (verified.dead_letters, "dead letters: each is a defect"),
-        (verified.quarantined, "pieces of input in quarantine, each with its reason"),
+        (verified.parked, format!("parked batches: {}", verified.lands)),
+        (verified.dead_letters, "dead letters: each is a defect".to_owned()),
+        (verified.quarantined, "pieces of input in quarantine, each with its reason".to_owned()),
     ];
     for (count, what) in aside.into_iter().filter(|(count, _)| *count > 0) {
         text.push_str(&format!("{count} {what}\n"));

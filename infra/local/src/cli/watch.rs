@@ -16,14 +16,16 @@ use super::output::{print, print_json};
 use super::{Ending, Failure, Outcome, Table, begin};
 use crate::clock::ClockArgs;
 use crate::config::{Config, ConfigArgs, WatchArgs};
+use crate::look::{Look, schedule};
 use crate::open::Reading;
+use crate::stack::{StackArgs, StackLook};
 use crate::times::{self, Moment};
 use crate::watching;
 
 /// Show or change what is watched.
 ///
 /// The watchlist lives in the lake, versioned: a change takes effect at a later minute, and the past is added explicitly as
-/// a backfill. Works beside `mendlake run`, which follows at once.
+/// a backfill. Works beside `mendlake run`, which follows at once, and on a stack with --stack.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -43,6 +45,9 @@ pub struct Args {
 
     #[command(flatten)]
     clock: ClockArgs,
+
+    #[command(flatten)]
+    stack: StackArgs,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -106,21 +111,33 @@ struct Watched {
 /// Runs the command.
 pub async fn run(args: Args) -> Outcome {
     let config = begin(&args.config, &WatchArgs::default())?;
-    let reading = Reading::open(&config, &args.clock)?;
-    let now = reading.clock.now();
-    let list = control::watchlist(&reading.lake).await?;
+    match args.stack.name() {
+        None => {
+            let reading = Reading::open(&config, &args.clock)?;
+            let origin = origin(&reading, &config);
+            change(&reading, &args, origin).await
+        }
+        // A new stack's lake begins with its watchlist, unless a tick came first.
+        Some(name) => change(&StackLook::open_or_make(name).await?, &args, None).await,
+    }
+}
+
+/// Does it on any lake. `origin` is what a running pipeline takes its symbols from, where that is not the lake.
+async fn change(look: &impl Look, args: &Args, origin: Option<String>) -> Outcome {
+    let now = look.clock().now();
+    let list = control::watchlist(look.lake()).await?;
     let mut notes = Vec::new();
     let edit = match args.action.as_ref().unwrap_or(&Action::List) {
         Action::List => None,
-        Action::Add(change) => add(&reading, &list, change, &mut notes).await?,
-        Action::Remove(change) => remove(&reading, &list, change, &mut notes),
-        Action::Backfill(backfill) => Some(fill(&reading, backfill, &mut notes).await?),
+        Action::Add(change) => add(look, &list, change, &mut notes).await?,
+        Action::Remove(change) => remove(look, &list, change, &mut notes),
+        Action::Backfill(backfill) => Some(fill(look, backfill, &mut notes).await?),
     };
     if let Some(edit) = edit {
-        undone_at_next_start(&reading, &config, &edit, &mut notes);
-        watching::append(&reading.lake, edit, &args.who, &args.why, now).await?;
+        undone_at_next_start(origin, &edit, &mut notes);
+        watching::append(look.lake(), edit, &args.who, &args.why, now).await?;
     }
-    let watched = watched(&reading, now, notes).await?;
+    let watched = watched(look, now, notes).await?;
     if args.json {
         print_json(&watched)?;
     } else {
@@ -130,45 +147,44 @@ pub async fn run(args: Args) -> Outcome {
 }
 
 async fn add(
-    reading: &Reading,
+    look: &impl Look,
     list: &Watchlist,
     change: &Change,
     notes: &mut Vec<String>,
 ) -> Result<Option<Edit>, Failure> {
-    let from = effective(reading, change);
+    let from = effective(look, change);
     let (there, add): (BTreeSet<Symbol>, BTreeSet<Symbol>) =
         change.symbols.iter().cloned().partition(|symbol| list.watches(symbol, from));
     notes.extend(there.iter().map(|symbol| format!("`{symbol}` is watched already")));
     let after = list.at(from).len() + add.len();
-    let limit = limit(reading).await;
+    let limit = limit(look).await;
     Settings::check_watchlist(after, limit).map_err(|error| Failure::usage(error.to_string()))?;
     Ok((!add.is_empty()).then(|| Edit::Change { from, add, remove: BTreeSet::new() }))
 }
 
-fn remove(reading: &Reading, list: &Watchlist, change: &Change, notes: &mut Vec<String>) -> Option<Edit> {
-    let from = effective(reading, change);
+fn remove(look: &impl Look, list: &Watchlist, change: &Change, notes: &mut Vec<String>) -> Option<Edit> {
+    let from = effective(look, change);
     let (remove, absent): (BTreeSet<Symbol>, BTreeSet<Symbol>) =
         change.symbols.iter().cloned().partition(|symbol| list.watches(symbol, from));
     notes.extend(absent.iter().map(|symbol| format!("`{symbol}` is not watched")));
     (!remove.is_empty()).then(|| Edit::Change { from, add: BTreeSet::new(), remove })
 }
 
-async fn fill(reading: &Reading, backfill: &Backfill, notes: &mut Vec<String>) -> Result<Edit, Failure> {
-    let schedule = reading.schedule().await?;
+async fn fill(look: &impl Look, backfill: &Backfill, notes: &mut Vec<String>) -> Result<Edit, Failure> {
+    let schedule = schedule(look).await?;
     let (from, to) = (backfill.from.minute(schedule.calendar), backfill.to.minute(schedule.calendar));
     let sessions = times::sessions_in(&schedule, from, to)?;
     let symbols: BTreeSet<Symbol> = backfill.symbols.iter().cloned().collect();
-    notes.push(filled(&symbols, &sessions, from, to));
+    notes.push(format!("{}; {}", filled(&symbols, &sessions, from, to), look.manner().heals));
     Ok(Edit::Backfill { from, to, symbols })
 }
 
-/// What a backfill expects, and who heals it.
+/// What a backfill expects.
 fn filled(symbols: &BTreeSet<Symbol>, sessions: &[Session], from: Minute, to: Minute) -> String {
     let minutes: usize = sessions.iter().map(|s| s.open.max(from).until(s.close.min(to)).count()).sum();
     let names: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
     format!(
-        "backfill of {} from {} to {} UTC: {minutes} minutes of {} sessions are expected of each symbol from now on; \
-         `mendlake run` heals them, `mendlake replay --mode apply` does so at once",
+        "backfill of {} from {} to {} UTC: {minutes} minutes of {} sessions are expected of each symbol from now on",
         names.join(" "),
         times::utc(from),
         times::utc(to),
@@ -176,16 +192,21 @@ fn filled(symbols: &BTreeSet<Symbol>, sessions: &[Session], from: Minute, to: Mi
     )
 }
 
-fn effective(reading: &Reading, change: &Change) -> Minute {
-    let next = watching::next_effective(reading.clock.now());
-    change.from.map_or(next, |from| from.minute(reading.settings.calendar))
+fn effective(look: &impl Look, change: &Change) -> Minute {
+    let next = watching::next_effective(look.clock().now());
+    change.from.map_or(next, |from| from.minute(look.settings().calendar))
+}
+
+/// What a running pipeline takes its symbols from, or the next one would.
+fn origin(reading: &Reading, config: &Config) -> Option<String> {
+    let configured = config.watched.as_ref().map(|watched| watched.origin.to_string());
+    let running = reading.holding.as_ref().and_then(|holding| holding.0.clone()?.watched_by);
+    running.or(configured)
 }
 
 /// Configured symbols are what `run` watches from its next start on, whatever was changed by hand.
-fn undone_at_next_start(reading: &Reading, config: &Config, edit: &Edit, notes: &mut Vec<String>) {
-    let configured = config.watched.as_ref().map(|watched| watched.origin.to_string());
-    let running = reading.holding.as_ref().and_then(|holding| holding.0.clone()?.watched_by);
-    if let (Some(origin), Edit::Change { .. }) = (running.or(configured), edit) {
+fn undone_at_next_start(origin: Option<String>, edit: &Edit, notes: &mut Vec<String>) {
+    if let (Some(origin), Edit::Change { .. }) = (origin, edit) {
         notes.push(format!(
             "`mendlake run` takes its symbols from {origin}: its next start goes back to those, change them there too"
         ));
@@ -193,19 +214,19 @@ fn undone_at_next_start(reading: &Reading, config: &Config, edit: &Edit, notes: 
 }
 
 /// The provider's limit, as last learnt.
-async fn limit(reading: &Reading) -> u32 {
-    watching::limit(reading.ledger().ok().as_ref(), &reading.settings).await
+async fn limit(look: &impl Look) -> u32 {
+    watching::limit(look.ledger().ok().as_ref(), look.settings()).await
 }
 
-async fn watched(reading: &Reading, now: Timestamp, notes: Vec<String>) -> Result<Watched, Failure> {
-    let versions: Vec<Version> = control::read(&reading.lake, Log::Watchlist).await?;
+async fn watched(look: &impl Look, now: Timestamp, notes: Vec<String>) -> Result<Watched, Failure> {
+    let versions: Vec<Version> = control::read(look.lake(), Log::Watchlist).await?;
     let list = Watchlist::new(&versions);
     let coming = |version: &Version| matches!(&version.edit, Edit::Change { from, .. } if from.start() > now);
     Ok(Watched {
         version: versions.len(),
         as_of: now,
         symbols: list.at(now.minute() + 1),
-        most: mendlake_domain::settings::most_symbols(limit(reading).await),
+        most: mendlake_domain::settings::most_symbols(limit(look).await),
         coming: versions.iter().filter(|version| coming(version)).cloned().collect(),
         notes,
     })

@@ -1,4 +1,4 @@
-//! What AWS's errors mean to a stage.
+//! What AWS's errors mean to whoever called.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use mendlake_ports::error::{Kind, PortError, chain};
 
 /// A failed call as a port's error: `doing` says in the imperative what was being done.
-pub(super) fn failed<E>(doing: impl Into<String>, error: SdkError<E, HttpResponse>) -> PortError
+pub fn failed<E>(doing: impl Into<String>, error: SdkError<E, HttpResponse>) -> PortError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -18,7 +18,7 @@ where
 }
 
 /// The code of a service's refusal, where it was one.
-pub(super) fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
+pub fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
     error.as_service_error().and_then(ProvideErrorMetadata::code)
 }
 

@@ -3,7 +3,7 @@
 pub mod athena;
 #[cfg(test)]
 pub(crate) mod canned;
-mod error;
+pub mod error;
 pub mod lake;
 pub mod ledger;
 mod pace;

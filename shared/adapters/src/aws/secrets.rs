@@ -215,11 +215,9 @@ fn refused(name: &str, id: &str, error: SdkError<GetSecretValueError, HttpRespon
         Some("InvalidRequestException") => {
             format!("is it marked for deletion? `aws secretsmanager restore-secret --secret-id {id}`")
         }
-        _ => {
-            "the function's role needs `secretsmanager:GetSecretValue` on it, and `kms:Decrypt` on its key where that \
+        _ => "who reads it needs `secretsmanager:GetSecretValue` on it, and `kms:Decrypt` on its key where that \
               is your own"
-                .to_owned()
-        }
+            .to_owned(),
     };
     let error = failed(doing, error);
     match passes(error.kind) {

@@ -12,7 +12,7 @@ use mendlake_ports::source::{QuoteSource, SourceError};
 use mendlake_reconcile::{Entitlement, Probe, probe_source};
 
 use super::Finding;
-use super::checks::refused;
+use super::looked::refused;
 use crate::clock::{ClockArgs, ScaledClock};
 use crate::config::{Config, Key, Vendor};
 use crate::open::{self, Reading};
@@ -60,17 +60,20 @@ pub(super) async fn vendors(config: &Config) -> Vec<Finding> {
         });
     }
     if !entitled {
-        findings.push(Finding::wrong(
-            "healing",
-            "no source gives candles for these keys, so what is lost stays open",
+        findings.push(unhealed(
             "get a plan with candles, or set APCA_API_KEY_ID and APCA_API_SECRET_KEY to a free key of Alpaca's",
         ));
     }
     findings
 }
 
+/// Nobody has candles for these keys.
+pub(super) fn unhealed(advice: &str) -> Finding {
+    Finding::wrong("healing", "no source gives candles for these keys, so what is lost stays open", advice)
+}
+
 /// What was not asked, since there is no key to ask with.
-fn unread(check: &'static str, error: &PortError) -> Finding {
+pub(super) fn unread(check: &'static str, error: &PortError) -> Finding {
     Finding::wrong(check, format!("not asked: {}", error.chain()), "mend what the key is read from, then look again")
 }
 
@@ -79,7 +82,7 @@ pub(super) fn clock_beside(config: &Config) -> ScaledClock {
     Reading::open(config, &ClockArgs::default()).map_or_else(|_| ScaledClock::machine(), |reading| reading.clock)
 }
 
-async fn quote(finnhub: &impl QuoteSource, settings: &Settings, machine: &ScaledClock) -> Finding {
+pub(super) async fn quote(finnhub: &impl QuoteSource, settings: &Settings, machine: &ScaledClock) -> Finding {
     let check = "finnhub quotes";
     let reference = &settings.reference;
     let reply = clock::by(machine, machine.now().plus_ms(ANSWER_FOR_MS), finnhub.quote(reference)).await;
@@ -100,7 +103,7 @@ async fn quote(finnhub: &impl QuoteSource, settings: &Settings, machine: &Scaled
     }
 }
 
-fn candles(probe: &Probe) -> Finding {
+pub(super) fn candles(probe: &Probe) -> Finding {
     let check = "candles";
     let told = crate::cli::run::source(probe);
     match &probe.entitlement {

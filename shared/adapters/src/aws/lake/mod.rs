@@ -3,8 +3,8 @@
 //!
 //! - An object is created on condition that its key is free, by one PutObject: it appears whole or not at all, and is durable
 //!   when S3 has answered. S3 reads what was written at once, in listings too.
-//! - Who makes the lake: `open_or_make`, by whichever function with the right to write starts first, on condition that there
-//!   is no marker. Who only reads uses `open`, and is refused a bucket without `mendlake.json`.
+//! - Who makes the lake: `open_or_make`, by whoever with the right to write comes first, a function or a person's `watch`, on
+//!   condition that there is no marker. Who only reads uses `open`, and is refused a bucket without `mendlake.json`.
 //! - Batches that Lambda gave up lie under `aws/lambda/` of the same bucket, whatever the lake's prefix: `parked` has them too.
 //!
 //! IAM actions, on the bucket's ARN and its objects:
@@ -69,15 +69,15 @@ impl S3Lake {
         }
     }
 
-    /// Opens the lake, or makes it where there is nothing of one. `Rejected` where there are tables or control logs
-    /// without a marker.
+    /// Opens the lake, or makes it where there are no tables yet. `Rejected` where there are some without a marker: they
+    /// were another lake's. A control log alone is what a person put there by hand before anything else ran.
     pub async fn open_or_make(client: Client, bucket: &str, prefix: &str, now: Timestamp) -> Result<Self> {
         let bucket = named(client, bucket, prefix)?;
         if let Some(marker) = read_marker(&bucket).await? {
             return Ok(Self::at(bucket, &marker));
         }
         let mut is_used = false;
-        for folder in ["quotes/", "sessions/", "control/"] {
+        for folder in ["quotes/", "sessions/"] {
             is_used |= bucket.has_any(&bucket.key(folder)).await?;
         }
         if !is_used {

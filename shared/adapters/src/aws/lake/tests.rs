@@ -272,6 +272,22 @@ async fn a_lake_is_made_once_by_whoever_comes_first_and_not_where_one_lost_its_m
     assert!(error.kind == Kind::Rejected && error.chain().contains("restore it"), "{}", error.chain());
 }
 
+#[tokio::test]
+async fn a_lake_is_made_where_only_control_logs_and_what_aws_itself_writes_are() {
+    let fake = Fake::default();
+    let entry = br#"{"v":1}"#;
+    for key in ["control/watchlist/00000001.json", "aws/lambda/lost.json", "athena/people/answer.csv"] {
+        fake.put(key, entry);
+    }
+    let lake = S3Lake::open_or_make(fake.client().0, BUCKET, "", now()).await.expect("a lake");
+    assert_eq!(lake.created_at(), now());
+    assert_eq!(Control::read(&lake, Log::Watchlist, 0).await.expect("read"), [entry.to_vec()]);
+    fake.remove("mendlake.json").expect("the marker");
+    fake.put("sessions/dt=2026-11-20/lost.parquet", b"x");
+    let error = S3Lake::open_or_make(fake.client().0, BUCKET, "", now()).await.expect_err("no marker");
+    assert_eq!(error.kind, Kind::Rejected, "a table without a marker was another lake's");
+}
+
 /// Both ways: what one wrote the other reads, under the same names with the same bytes.
 #[cfg(feature = "local")]
 #[tokio::test]

@@ -106,7 +106,7 @@ async fn a_secret_that_is_gone_or_refused_is_denied_at_once_with_what_to_do() {
         ("InvalidRequestException", "restore-secret --secret-id lake/finnhub"),
         ("AccessDeniedException", "`secretsmanager:GetSecretValue`"),
         ("DecryptionFailure", "`kms:Decrypt`"),
-        ("UnrecognizedClientException", "role"),
+        ("UnrecognizedClientException", "who reads it"),
     ];
     for (code, advice) in cases {
         let clock = WaitedClock::new();
