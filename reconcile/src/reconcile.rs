@@ -359,7 +359,12 @@ impl<P: Place> Work<'_, P> {
         let outcomes = self.place.replay_queue().send(&messages).await?;
         let (unsent, error) = failures(&outcomes);
         if let Some(error) = error {
-            tracing::warn!(stage = "reconcile", unsent, "tasks are not sent, the next run plans them: {}", error.chain());
+            tracing::warn!(
+                stage = "reconcile",
+                unsent,
+                "tasks are not sent, the next run plans them: {}",
+                error.chain()
+            );
         }
         self.report.tasks += messages.len() - unsent;
         self.report.unsent += unsent;

@@ -7,7 +7,7 @@ use mendlake_domain::minute::{Minute, Timestamp};
 use mendlake_ports::clock::Clock;
 use serde_json::{Value, json};
 
-use super::function::{Ended, Stage, invoke};
+use super::function::{Stage, invoke};
 use super::world::World;
 use crate::proxy::chance;
 
@@ -17,42 +17,25 @@ const WITHIN_MS: f64 = 50_000.0;
 /// How often a schedule fires twice: it promises to fire at least once.
 const TWICE: f64 = 0.02;
 
-/// Lambda tries an asynchronous invocation again after so long: a minute, then two.
-const TRIED_AGAIN_MS: i64 = 60_000;
-
 struct Rule {
     cron: &'static str,
     is_new_york: bool,
     stage: Stage,
+    /// What it hands over; `None`: the instant it was scheduled for.
     input: Option<&'static str>,
-    /// The first one included.
-    tries: i64,
 }
 
 const RULES: [Rule; 5] = [
-    Rule { cron: "29-59 9 ? * MON-FRI *", is_new_york: true, stage: Stage::Request, input: None, tries: 1 },
-    Rule { cron: "* 10-15 ? * MON-FRI *", is_new_york: true, stage: Stage::Request, input: None, tries: 1 },
+    Rule { cron: "29-59 9 ? * MON-FRI *", is_new_york: true, stage: Stage::Request, input: None },
+    Rule { cron: "* 10-15 ? * MON-FRI *", is_new_york: true, stage: Stage::Request, input: None },
     Rule {
         cron: "0/5 9-16 ? * MON-FRI *",
         is_new_york: true,
         stage: Stage::Reconcile,
         input: Some(r#"{"window":"near"}"#),
-        tries: 3,
     },
-    Rule {
-        cron: "5 * * * ? *",
-        is_new_york: false,
-        stage: Stage::Reconcile,
-        input: Some(r#"{"window":"hourly"}"#),
-        tries: 3,
-    },
-    Rule {
-        cron: "35 7 * * ? *",
-        is_new_york: true,
-        stage: Stage::Reconcile,
-        input: Some(r#"{"window":"morning"}"#),
-        tries: 3,
-    },
+    Rule { cron: "5 * * * ? *", is_new_york: false, stage: Stage::Reconcile, input: Some(r#"{"window":"hourly"}"#) },
+    Rule { cron: "35 7 * * ? *", is_new_york: true, stage: Stage::Reconcile, input: Some(r#"{"window":"morning"}"#) },
 ];
 
 /// Ticks for ever, but for the spans in which the schedule of `request` is dead.
@@ -75,23 +58,14 @@ pub(crate) async fn run(world: Rc<World>, dark: Rc<Vec<(Timestamp, Timestamp)>>)
     }
 }
 
-/// Invokes the function, again where it fails and the template lets it.
+/// Invokes the function, once: the template has no failed invocation tried again.
 async fn fire(world: Rc<World>, rule: &'static Rule, minute: Minute, at: Timestamp) {
     world.clock.sleep_until(at).await;
     let payload: Value = match rule.input {
         Some(input) => serde_json::from_str(input).expect("an input is JSON"),
-        None => {
-            json!({ "version": "0", "source": "aws.scheduler", "time": minute.start().to_string(), "detail": "{}" })
-        }
+        None => json!({ "time": minute.start().to_string() }),
     };
-    for tried in 1..=rule.tries {
-        if let Ended::Answered(_) = invoke(&world, rule.stage, payload.clone()).await {
-            return;
-        }
-        if tried < rule.tries {
-            world.clock.sleep_until(world.clock.now().plus_ms(tried * TRIED_AGAIN_MS)).await;
-        }
-    }
+    invoke(&world, rule.stage, payload).await;
 }
 
 /// The expressions, and whose they are.

@@ -15,6 +15,9 @@ pub(crate) fn is_played() {
     for (stage, cron) in schedule::expressions() {
         says(resource(stage), &format!("cron({cron})"));
     }
+    for stage in [Stage::Request, Stage::Reconcile] {
+        says(resource(stage), "EventInvokeConfig: { MaximumRetryAttempts: 0");
+    }
     for (source, queue) in [(LIVE, "LiveQueue"), (REPLAY, "ReplayQueue")] {
         let QueueSource { stage, batch, most, visibility_s } = source;
         says(resource(stage), &format!("BatchSize: {batch}\n"));
