@@ -2,9 +2,12 @@
 //!
 //! The functions are the library's own handlers over the AWS adapters; schedules and event sources are played around them.
 //! Without stand-ins every case prints `NOT RUN`, and without `MENDLAKE_MARKET` the one on a recorded market does.
+//!
+//! `cargo test … --test whole_sessions -- calls` is no test: it prints what a session asks of AWS, and what that costs.
 
 mod bad_day;
 mod bench;
+mod calls;
 mod cloud;
 mod faults;
 mod judged;
@@ -46,6 +49,10 @@ const CASES: &[(&str, Case)] = &[
 #[expect(clippy::print_stdout, reason = "a test's report is for whoever runs it")]
 fn main() -> ExitCode {
     let (only, seed) = arguments();
+    if only == ["calls"] {
+        calls::print(&StandIns::found().expect("stand-ins"));
+        return ExitCode::SUCCESS;
+    }
     let (standins, market) = (StandIns::found(), market());
     let (mut passed, mut failed, mut not_run) = (0, 0, 0);
     let cases = CASES.iter().chain(proxied::CASES);

@@ -20,7 +20,7 @@ use crate::cloud::function::{FunctionPlace, open};
 use crate::cloud::queue_source::{self, LIVE, REPLAY};
 use crate::cloud::resources::{self, SHARD};
 use crate::cloud::{Stage, StreamFlaw, Told, World, schedule, stream_source};
-use crate::proxy::{Arrival, Fault, Faults, Proxy, Routes};
+use crate::proxy::{Arrival, CallsBy, Fault, Faults, Proxy, Routes};
 use crate::wire::Wire;
 
 /// How long before the first session everything is deployed.
@@ -54,6 +54,8 @@ pub(crate) struct Play {
 pub(crate) struct Played {
     pub(crate) outcome: Outcome,
     pub(crate) told: Told,
+    /// What was asked of AWS.
+    pub(crate) calls: CallsBy,
     /// Every record that the stream accepted.
     pub(crate) accepted: Vec<Arrival>,
     pub(crate) faults: Arc<Faults>,
@@ -88,7 +90,7 @@ impl Play {
         world.proxy.now_with(Faults::new(self.seed, self.faults.clone()));
         let whole = self.conduct(&world, &person).await;
         let faults = world.proxy.now_with(Faults::new(self.seed, Vec::new()));
-        let ended_at = world.clock.now();
+        let (ended_at, calls) = (world.clock.now(), world.proxy.seen().calls());
         // A place of its own, which remembers nothing.
         let reader = open(&world, Stage::Reconcile, "reader").await.expect("a place");
         let read = Outcome::read(&reader, self.market.clone(), self.sessions.clone(), self.symbols.clone()).await;
@@ -96,6 +98,7 @@ impl Play {
         Played {
             outcome: read.expect("what was played"),
             told: world.told.borrow().clone(),
+            calls,
             accepted: world.proxy.seen().arrivals(),
             faults,
             vendor,

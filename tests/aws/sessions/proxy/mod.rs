@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 use asked::Asked;
 pub(crate) use asked::Service;
 pub(crate) use fault::{Fault, Faults, What, chance};
-pub(crate) use seen::{Arrival, Due, Seen};
+pub(crate) use seen::{Arrival, Calls, CallsBy, Due, Seen};
 pub(crate) use standin::Routes;
 
 /// The header in which a function's client names the function.
@@ -113,6 +113,13 @@ impl Shared {
     }
 
     async fn answer(self: &Arc<Self>, request: Request) -> Result<Answer, Broken> {
+        let (function, asked, sent) = (request.function.clone(), request.asked.clone(), request.body.len());
+        let answer = self.answer_or_fail(request).await?;
+        self.seen.called(&function, &asked, sent, answer.body.len());
+        Ok(answer)
+    }
+
+    async fn answer_or_fail(self: &Arc<Self>, request: Request) -> Result<Answer, Broken> {
         let (now, faults) = (self.clock.now(), self.faults());
         let (service, exchange) = (request.asked.service, request.exchange);
         match faults.hit(now, &request.asked, &request.function) {

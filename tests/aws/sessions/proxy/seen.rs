@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mendlake_domain::minute::Timestamp;
 use tokio::sync::{oneshot, watch};
 
+use super::asked::{Asked, Service};
+
 /// A record that a stream accepted.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
@@ -22,6 +24,19 @@ pub(crate) enum Due {
     Back(String),
 }
 
+/// How often something was asked and answered, and how large it was in what DynamoDB charges by.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Calls {
+    pub(crate) times: usize,
+    /// Begun KB of what was sent: units of a write.
+    pub(crate) write_units: usize,
+    /// Begun 4 KB of what came back: units of a read.
+    pub(crate) read_units: usize,
+}
+
+/// Calls by who made them, service and operation.
+pub(crate) type CallsBy = BTreeMap<(String, Service, String), Calls>;
+
 /// What was seen. Clones see the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
@@ -34,6 +49,7 @@ struct State {
     due: BTreeMap<String, Vec<(Timestamp, Due)>>,
     arrivals: BTreeMap<(String, String), Arrival>,
     living: BTreeMap<String, oneshot::Sender<()>>,
+    calls: CallsBy,
 }
 
 impl Seen {
@@ -77,6 +93,20 @@ impl Seen {
     /// Every record that the stream accepted.
     pub(crate) fn arrivals(&self) -> Vec<Arrival> {
         self.lock().arrivals.values().cloned().collect()
+    }
+
+    pub(super) fn called(&self, function: &str, asked: &Asked, sent: usize, came: usize) {
+        let key = (function.to_owned(), asked.service, asked.operation.clone());
+        let mut state = self.lock();
+        let calls = state.calls.entry(key).or_default();
+        calls.times += 1;
+        calls.write_units += sent.div_ceil(1_024).max(1);
+        calls.read_units += came.div_ceil(4_096).max(1);
+    }
+
+    /// Every call that was answered.
+    pub(crate) fn calls(&self) -> CallsBy {
+        self.lock().calls.clone()
     }
 
     /// Told when the function of this name is killed.
