@@ -2,6 +2,14 @@
 //!
 //! The functions are the library's own handlers over the AWS adapters; schedules and event sources are played around them.
 //! Without stand-ins every case prints `NOT RUN`, and without `MENDLAKE_MARKET` the one on a recorded market does.
+//!
+//! What is not shown here:
+//! - The binaries, their roles and the template's wiring: `deployed` runs those.
+//! - Batches that Lambda gives up after six hours, and more than one shard: `event_source` plays the first.
+//! - AWS's own limits: the stand-ins have none, and the proxy throttles by chance, not by load.
+//!
+//! A seed decides which calls fail, by their number. It does not decide everything: the SDK draws its waits between tries
+//! itself, and calls that are made at one instant arrive in the order in which sockets happen to be read.
 
 mod bad_day;
 mod bench;
