@@ -80,7 +80,7 @@ fn always() -> Vec<Fault> {
 /// Any function may die in any call.
 fn deaths() -> Vec<Fault> {
     let services = [Kinesis, Sqs, DynamoDb, S3];
-    let functions = [("request", 0.004), ("collect", 0.004), ("land", 0.01), ("reconcile", 0.0005), ("replay", 0.004)];
+    let functions = [("request", 0.004), ("collect", 0.004), ("land", 0.004), ("reconcile", 0.0005), ("replay", 0.001)];
     let of = |service| functions.map(move |(function, chance)| (service, function, chance));
     let die =
         |what| move |(service, function, chance)| Fault::on(service, "", what).of(function).by_chance(chance / 2.0);

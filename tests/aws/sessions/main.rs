@@ -4,6 +4,14 @@
 //! Without stand-ins every case prints `NOT RUN`, and without `MENDLAKE_MARKET` the one on a recorded market does.
 //!
 //! `cargo test … --test whole_sessions -- calls` is no test: it prints what a session asks of AWS, and what that costs.
+//!
+//! What is not shown here:
+//! - The binaries, their roles and the template's wiring: `deployed` runs those.
+//! - Batches that Lambda gives up after six hours, and more than one shard: `event_source` plays the first.
+//! - AWS's own limits: the stand-ins have none, and the proxy throttles by chance, not by load.
+//!
+//! A seed decides which calls fail, by their number. It does not decide everything: the SDK draws its waits between tries
+//! itself, and calls that are made at one instant arrive in the order in which sockets happen to be read.
 
 mod bad_day;
 mod bench;

@@ -109,7 +109,7 @@ impl Play {
 
     /// Lets everything run until it is whole; tells whether it is.
     async fn conduct(&self, world: &Rc<World>, person: &FunctionPlace) -> bool {
-        let running = self.start(world);
+        self.start(world);
         let closed = self.sessions.last().expect("a session").close.start();
         let mut look_at = closed;
         let whole = loop {
@@ -122,23 +122,15 @@ impl Play {
             look_at = world.clock.now().plus_ms(LOOK_MS);
         };
         world.clock.sleep_until(world.clock.now().plus_ms(LANDS_WITHIN_MS)).await;
-        for task in running {
-            match task.is_finished() {
-                true => task.await.expect("what runs for ever does not end"),
-                false => task.abort(),
-            }
-        }
+        world.end().await;
         whole
     }
 
-    fn start(&self, world: &Rc<World>) -> Vec<tokio::task::JoinHandle<()>> {
+    fn start(&self, world: &Rc<World>) {
         let (live, replay) = (world.config.live_queue_url.clone(), world.config.replay_queue_url.clone());
-        let start = tokio::task::spawn_local::<std::pin::Pin<Box<dyn Future<Output = ()>>>>;
-        vec![
-            start(Box::pin(schedule::run(world.clone(), Rc::new(self.dark.clone())))),
-            start(Box::pin(queue_source::run(world.clone(), live, &LIVE))),
-            start(Box::pin(queue_source::run(world.clone(), replay, &REPLAY))),
-            start(Box::pin(stream_source::run(world.clone(), SHARD.to_owned(), self.flaw))),
-        ]
+        world.spawn(schedule::run(world.clone(), Rc::new(self.dark.clone())));
+        world.spawn(queue_source::run(world.clone(), live, &LIVE));
+        world.spawn(queue_source::run(world.clone(), replay, &REPLAY));
+        world.spawn(stream_source::run(world.clone(), SHARD.to_owned(), self.flaw));
     }
 }

@@ -66,11 +66,11 @@ pub(crate) async fn run(world: Rc<World>, url: String, told: &'static QueueSourc
         source.take_in().await;
         while let Some(batch) = source.next_batch().await {
             source.state.borrow_mut().running += 1;
-            let source = source.clone();
-            tokio::task::spawn_local(async move {
-                source.deliver(batch).await;
-                source.state.borrow_mut().running -= 1;
-                source.ended.notify_one();
+            let delivering = source.clone();
+            source.world.spawn(async move {
+                delivering.deliver(batch).await;
+                delivering.state.borrow_mut().running -= 1;
+                delivering.ended.notify_one();
             });
         }
         let next = source.next_due();

@@ -50,7 +50,7 @@ pub(crate) async fn run(world: Rc<World>, dark: Rc<Vec<(Timestamp, Timestamp)>>)
                 let at = minute.start().plus_ms((chance(key ^ (nth as u64) << 60) * WITHIN_MS) as i64);
                 let is_dead = rule.stage == Stage::Request && dark.iter().any(|(from, to)| *from <= at && at < *to);
                 if !is_dead {
-                    tokio::task::spawn_local(fire(world.clone(), rule, minute, at));
+                    world.spawn(fire(world.clone(), rule, minute, at));
                 }
             }
         }
@@ -101,7 +101,7 @@ fn field_matches(field: &str, value: u32) -> bool {
     match (field, field.split_once('-'), field.split_once('/')) {
         ("*", ..) => true,
         (_, Some((from, to)), _) => (number(from)..=number(to)).contains(&value),
-        (_, _, Some((from, every))) => value >= number(from) && (value - number(from)) % number(every) == 0,
+        (_, _, Some((from, every))) => value >= number(from) && (value - number(from)).is_multiple_of(number(every)),
         _ => number(field) == value,
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use mendlake::clock::VirtualClock;
 use mendlake_aws::config::Config;
+use tokio::task::JoinHandle;
 
 use super::function::{Stage, Warm};
 use super::told::Told;
@@ -21,12 +22,34 @@ pub(crate) struct World {
     pub(crate) told: RefCell<Told>,
     warm: RefCell<BTreeMap<Stage, Vec<Warm>>>,
     names: Cell<usize>,
+    tasks: RefCell<Vec<JoinHandle<()>>>,
 }
 
 impl World {
     pub(crate) fn new(clock: VirtualClock, seed: u64, config: Config, proxy: Proxy, wire: Wire) -> Self {
-        let (told, warm, names) = (RefCell::default(), RefCell::default(), Cell::default());
-        Self { clock, seed, config, proxy, wire, told, warm, names }
+        let (told, warm) = (RefCell::default(), RefCell::default());
+        Self { clock, seed, config, proxy, wire, told, warm, names: Cell::default(), tasks: RefCell::default() }
+    }
+
+    /// Starts work beside everything else.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + 'static) {
+        let task = tokio::task::spawn_local(work);
+        self.tasks.borrow_mut().push(task);
+    }
+
+    /// Ends everything that was started.
+    ///
+    /// # Panics
+    /// Where something of it did: what AWS does here without an answer is a broken test.
+    pub(crate) async fn end(&self) {
+        let tasks = self.tasks.take();
+        for task in tasks {
+            if !task.is_finished() {
+                task.abort();
+            } else if let Err(error) = task.await {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
     }
 
     /// The functions of a stage that are up and have nothing to do.
