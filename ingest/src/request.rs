@@ -129,13 +129,14 @@ fn messages(expectation: &Expectation, now: Timestamp) -> Vec<Message> {
 /// repeated: its messages may have been sent, and the calls they cost are reserved once.
 async fn send(queue: &impl Queue, messages: &[Message]) -> Result<usize> {
     let mut left = messages.to_vec();
+    let mut why = String::new();
     for _ in 0..SEND_TRIES {
         let outcomes = queue.send(&left).await?;
-        if failures(&outcomes).0 == 0 {
-            return Ok(0);
-        }
+        let (1.., Some(error)) = failures(&outcomes) else { return Ok(0) };
+        why = error.chain();
         let refused = left.into_iter().zip(outcomes).filter(|(_, outcome)| outcome.is_err());
         left = refused.map(|(message, _)| message).collect();
     }
+    tracing::warn!(stage = "request", unsent = left.len(), "messages are not sent, their minutes are healed: {why}");
     Ok(left.len())
 }

@@ -357,7 +357,15 @@ impl<P: Place> Work<'_, P> {
         };
         let messages: Vec<Message> = symbols.chunks(SYMBOLS_A_TASK).map(message).collect();
         let outcomes = self.place.replay_queue().send(&messages).await?;
-        let (unsent, _) = failures(&outcomes);
+        let (unsent, error) = failures(&outcomes);
+        if let Some(error) = error {
+            tracing::warn!(
+                stage = "reconcile",
+                unsent,
+                "tasks are not sent, the next run plans them: {}",
+                error.chain()
+            );
+        }
         self.report.tasks += messages.len() - unsent;
         self.report.unsent += unsent;
         Ok(())

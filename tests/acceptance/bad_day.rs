@@ -37,8 +37,8 @@ pub(crate) fn two_days(market: &Path) {
     };
     // Every live row outside the freeze equals the trade truth: what cannot be decided lies inside it.
     assert!(undecidable.iter().all(frozen), "undecidable outside the freeze");
-    let corrected = ended.current.iter().filter(|r| r.row.revision > 0).count();
-    let stay = ended.current.iter().filter(frozen).filter(|r| r.row.basis == Basis::Quote).count();
+    let corrected = ended.outcome.current.iter().filter(|r| r.row.revision > 0).count();
+    let stay = ended.outcome.current.iter().filter(frozen).filter(|r| r.row.basis == Basis::Quote).count();
     println!("  frozen: {corrected} corrected, {stay} stay, {} of them not what the market did", undecidable.len());
     assert!(corrected > 2 * 4 * 15, "frozen rows are found");
     assert!(mean <= MOST_BP, "healed rows are {mean} bp from live samples");

@@ -24,7 +24,7 @@ pub(crate) fn half_day(market: &Path) {
     ended.report();
     ended.assert_whole(210);
     assert!(ended.assert_true().is_empty());
-    assert!(ended.current.iter().any(|r| r.row.basis == Basis::Close), "something was healed");
+    assert!(ended.outcome.current.iter().any(|r| r.row.basis == Basis::Close), "something was healed");
 }
 
 #[expect(clippy::print_stdout, reason = "a test's report is for whoever runs it")]
@@ -40,10 +40,10 @@ pub(crate) fn illiquid(market: &Path) {
     assert!(ended.assert_true().is_empty());
     // A healed row's age is that of the newest true candle, and the oldest age told of a session is that of its rows.
     let mut oldest: BTreeMap<(Symbol, chrono::NaiveDate), i64> = BTreeMap::new();
-    for stored in &ended.current {
-        let (row, session) = (&stored.row, ended.session(stored));
+    for stored in &ended.outcome.current {
+        let (row, session) = (&stored.row, ended.outcome.session(stored));
         if row.basis == Basis::Close {
-            let newest = ended.market.candles(row.symbol.as_str(), session.open, row.minute);
+            let newest = ended.outcome.market.candles(row.symbol.as_str(), session.open, row.minute);
             assert_eq!(row.traded_at, newest.last().map(|candle| candle.end()), "{row:?}");
         }
         if let Some(traded_at) = row.traded_at {
@@ -52,11 +52,11 @@ pub(crate) fn illiquid(market: &Path) {
             *of = (*of).max(age_s);
         }
     }
-    for status in &ended.statuses {
+    for status in &ended.outcome.statuses {
         let told = oldest.get(&(status.symbol.clone(), status.on)).copied();
         assert_eq!(status.oldest_price_age_s, told, "{status:?}");
     }
-    let longest = ended.statuses.iter().filter_map(|status| status.longest_quiet_run).max();
+    let longest = ended.outcome.statuses.iter().filter_map(|status| status.longest_quiet_run).max();
     println!("  longest quiet run {longest:?} min, oldest price {:?} s", oldest.values().max());
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn free_key_with_alpaca(market: &Path) {
     ended.assert_whole(2 * 390);
     assert!(ended.assert_true().is_empty());
     let healed: BTreeSet<&str> =
-        ended.current.iter().filter(|r| r.row.basis == Basis::Close).map(|r| r.row.source.as_str()).collect();
+        ended.outcome.current.iter().filter(|r| r.row.basis == Basis::Close).map(|r| r.row.source.as_str()).collect();
     assert_eq!(healed, BTreeSet::from(["alpaca:sip"]));
 }
 
@@ -111,19 +111,19 @@ pub(crate) fn unannounced_close(market: &Path) {
     setting.rehearsal.to_the_end = true;
     let ended = setting.play();
     ended.report();
-    assert_eq!(ended.open_gaps(), 0);
+    assert_eq!(ended.outcome.open_gaps, 0);
     let open_then = ended.reports.iter().filter(|r| r.at < learned).map(|r| r.open_gaps).max();
     assert!(open_then > Some(0), "before it is learned, the silence is an open gap");
     let after = |r: &&mendlake_domain::quote::StoredRow| r.row.minute >= close;
     // The price AT 13:00 is the last one before it, and a candle tells it; of every later minute nothing does.
     let healed = |r: &&mendlake_domain::quote::StoredRow| r.row.basis != Basis::Quote && r.row.minute > close;
-    let healed_after: Vec<_> = ended.rows.iter().filter(healed).collect();
+    let healed_after: Vec<_> = ended.outcome.rows.iter().filter(healed).collect();
     assert!(healed_after.is_empty(), "healed rows after the close: {healed_after:?}");
-    let live_after = ended.rows.iter().filter(after).count();
-    let outside: u32 = ended.statuses.iter().map(|status| status.outside).sum();
+    let live_after = ended.outcome.rows.iter().filter(after).count();
+    let outside: u32 = ended.outcome.statuses.iter().map(|status| status.outside).sum();
     assert_eq!(outside as usize, live_after, "the live rows inside what was removed are counted");
     assert!(live_after > 0);
-    for status in &ended.statuses {
+    for status in &ended.outcome.statuses {
         assert_eq!((status.close, status.expected, status.gaps), (close, 210, 0), "{status:?}");
         assert_eq!(status.present_minutes(), 210, "{status:?}");
         assert!(status.is_final, "{status:?}");

@@ -1,7 +1,6 @@
 //! The DynamoDB ledger on stand-ins.
 
 mod stages;
-mod table;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -15,7 +14,7 @@ use chrono::NaiveDate;
 use futures_util::future::join_all;
 use mendlake_adapters::aws::ledger::DynamoDbLedger;
 use mendlake_adapters::memory::clock::ManualClock;
-use mendlake_aws_tests::{Server, StandIns};
+use mendlake_aws_tests::{Server, StandIns, table};
 use mendlake_domain::coverage::MinuteSet;
 use mendlake_domain::gap::{Evidence, Gap, OpenReason};
 use mendlake_domain::minute::{Minute, Timestamp};

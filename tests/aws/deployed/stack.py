@@ -81,7 +81,7 @@ class Stack:
         lines = [line.split("--")[0] for line in query_file.read_text().splitlines()]
         text = " ".join(lines).replace("FROM quotes", f'FROM {self.output("DatabaseName")}.quotes')
         text = (
-            f"SELECT symbol, epoch_ms(minute) AS minute_ms, basis, price FROM ({text}) AS current_rows"
+            f"SELECT symbol, epoch_ms(minute) AS minute_ms, basis, price, revision FROM ({text}) AS current_rows"
             f" WHERE dt BETWEEN DATE '{days[0]}' AND DATE '{days[-1]}'"
         )
         athena = self.client("athena")

@@ -4,10 +4,11 @@
 //! here has a loopback endpoint and credentials that are nobody's.
 
 mod server;
+pub mod table;
 
 use std::path::{Path, PathBuf};
 
-pub use server::Server;
+pub use server::{Server, nobodys};
 
 /// Where the stand-ins are.
 #[derive(Clone, Debug)]

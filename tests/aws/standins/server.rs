@@ -10,6 +10,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_types::sdk_config::Builder;
 use mendlake_adapters::aws::{Aws, http_client};
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -114,15 +115,18 @@ impl Server {
 
 /// What clients of an endpoint on loopback are made from. Every failure is seen: nothing is tried twice.
 fn at(endpoint: &str, key_id: &str, secret: &str) -> Aws {
+    let config = nobodys(endpoint, key_id, secret).http_client(http_client());
+    Aws::from(config.retry_config(RetryConfig::disabled()).build())
+}
+
+/// An endpoint on loopback with credentials that are nobody's, to be completed.
+pub fn nobodys(endpoint: &str, key_id: &str, secret: &str) -> Builder {
     let credentials = SharedCredentialsProvider::new(Credentials::new(key_id, secret, None, None, "nobody's"));
-    let config = SdkConfig::builder()
+    SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static(REGION))
         .endpoint_url(endpoint)
         .credentials_provider(credentials)
-        .http_client(http_client())
-        .retry_config(RetryConfig::disabled());
-    Aws::from(config.build())
 }
 
 impl Drop for Server {

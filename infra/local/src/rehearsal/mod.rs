@@ -3,11 +3,12 @@
 
 mod abandon;
 mod kill;
+mod outcome;
+pub mod scene;
 #[cfg(test)]
 mod tests;
 pub mod truth;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,23 +25,22 @@ use mendlake_domain::calendar::Session;
 use mendlake_domain::minute::Timestamp;
 use mendlake_domain::settings::Settings;
 use mendlake_domain::symbol::Symbol;
-use mendlake_domain::watchlist::{Edit, Version};
 use mendlake_ports::clock::Clock;
-use mendlake_ports::control::{self, Log};
 use mendlake_ports::error::{Kind, PortError, Result};
 use mendlake_ports::place::Place;
-use mendlake_ports::secrets::Key;
-use mendlake_ports::sessions::Sessions;
 use tokio::task::JoinHandle;
 
 use crate::clock::{ExchangingTransport, VirtualClock};
 use crate::engine::{Engine, Observer};
-use crate::finnhub::{Account, Exposure, Plan, Script, Server, Terms, Vendor};
+use crate::finnhub::{Exposure, Plan, Script, Server, Vendor};
 use crate::market::Market;
 use crate::place::{LocalPlace, Vendors, database_path};
 
 pub use abandon::Abandon;
 pub use kill::Killer;
+pub use outcome::Outcome;
+pub use scene::WHO;
+use scene::{ALPACA_KEY, FINNHUB_KEY};
 
 /// How long before the first session everything starts.
 const WARM_UP_MIN: i64 = 10;
@@ -50,15 +50,6 @@ const LOOK_MS: i64 = 5 * 60_000;
 
 /// How long a killed worker stays dead.
 const DEAD_MS: i64 = 45_000;
-
-/// Who enters a rehearsal's watchlist, for the record.
-pub const WHO: &str = "rehearsal";
-
-/// The key that the simulated Finnhub knows. No key of anybody's.
-const FINNHUB_KEY: &str = "rehearsal-key";
-
-/// The key that the simulated Alpaca knows.
-const ALPACA_KEY: &str = "rehearsal-id:rehearsal-secret";
 
 /// What is to be played.
 pub struct Rehearsal {
@@ -153,31 +144,19 @@ impl Rehearsal {
         abandon: &Abandon,
         observer: O,
     ) -> Result<Played<O>> {
-        let vendor = Arc::new(self.vendor()?);
+        let script = std::mem::take(&mut self.script);
+        let vendor = Arc::new(scene::vendor(self.market.clone(), self.seed, self.plan, script)?);
         let listen = ([127, 0, 0, 1], 0).into();
         let server = Server::start(listen, Exposure::Loopback, vendor.clone(), clock.clone()).await;
         let server = server.map_err(|error| PortError::caused(Kind::Unavailable, "start the simulator", error))?;
         let killer = Killer::new(clock.clone());
         let place = self.place(&clock, &server.base_url(), killer.clone())?;
-        self.watch(&place, &sessions).await?;
+        scene::watch(place.lake(), &self.symbols, &sessions, clock.now()).await?;
         // Nobody else sends messages: looking for them every two seconds of virtual time would only cost real time.
         let engine = Engine::new(place, self.settings.clone(), observer).polling(LOOK_MS);
         let whole = self.conduct(&clock, &engine, &killer, abandon, &sessions).await?;
         server.stop().await;
         Ok(Played { engine, vendor, sessions, whole, ended_at: clock.now() })
-    }
-
-    fn vendor(&mut self) -> Result<Vendor> {
-        let key = |text| Key::new(text).expect("a rehearsal's key is one");
-        let terms = Terms {
-            seed: self.seed,
-            finnhub: vec![Account::finnhub("rehearsal", key(FINNHUB_KEY), self.plan)],
-            alpaca: vec![Account::alpaca("rehearsal", key(ALPACA_KEY), Plan::Free)],
-            candle_late_s: crate::finnhub::CANDLE_LATE_S,
-            script: std::mem::take(&mut self.script),
-        };
-        let refused = |error| PortError::caused(Kind::Rejected, "set up the simulator", error);
-        Vendor::new(self.market.clone(), terms).map_err(refused)
     }
 
     fn place(&self, clock: &VirtualClock, base_url: &str, killer: Killer<VirtualClock>) -> Result<RehearsalPlace> {
@@ -201,23 +180,6 @@ impl Rehearsal {
         let vendors = Vendors { finnhub: finnhub(), candles };
         let fresh_id = format!("rehearsal{}", self.seed);
         LocalPlace::new(database, clock.clone(), Faulty::new(lake, killer), vendors, &fresh_id)
-    }
-
-    /// Enters the watchlist: the symbols from the first session's open to the last one's close.
-    async fn watch(&self, place: &RehearsalPlace, sessions: &[Session]) -> Result<()> {
-        let (Some(first), Some(last)) = (sessions.first(), sessions.last()) else { return Ok(()) };
-        let all: BTreeSet<Symbol> = self.symbols.iter().cloned().collect();
-        let edits = [
-            Edit::Change { from: first.open, add: all.clone(), remove: BTreeSet::new() },
-            Edit::Change { from: last.close, add: BTreeSet::new(), remove: all },
-        ];
-        for edit in edits {
-            let (who, why) = (WHO.to_owned(), "what is rehearsed".to_owned());
-            let version = Version { v: 1, edit, who, why, made_at: place.clock().now() };
-            version.check().map_err(|error| PortError::caused(Kind::Rejected, "enter the watchlist", error))?;
-            control::append(place.lake(), Log::Watchlist, &version).await?;
-        }
-        Ok(())
     }
 
     /// Starts the workers, kills and restarts some of them when it is their time, and stops when all is whole; tells
@@ -252,7 +214,7 @@ impl Rehearsal {
                 }
             }
             if clock.now() >= look_at {
-                let whole = self.is_whole(engine.place(), sessions).await?;
+                let whole = scene::is_whole(engine.place().lake(), self.symbols.len(), sessions).await?;
                 if (whole && !self.to_the_end) || clock.now() >= self.until {
                     break Ok(whole);
                 }
@@ -276,14 +238,6 @@ impl Rehearsal {
         let mut acts: Vec<_> = dark.chain(dies).collect();
         acts.sort_by_key(|(at, _)| *at);
         acts
-    }
-
-    /// Whether the lake says that every symbol-session is final.
-    async fn is_whole(&self, place: &RehearsalPlace, sessions: &[Session]) -> Result<bool> {
-        let (Some(first), Some(last)) = (sessions.first(), sessions.last()) else { return Ok(true) };
-        let statuses = place.lake().current(first.on, last.on).await?;
-        let is_final = statuses.iter().filter(|status| status.is_final).count();
-        Ok(is_final == sessions.len() * self.symbols.len())
     }
 }
 

@@ -46,10 +46,8 @@ pub struct Aws(SdkConfig);
 impl Aws {
     /// From where AWS's own tools look: the environment (`AWS_REGION`, `AWS_ENDPOINT_URL`, …), then the profile.
     pub async fn found() -> Self {
-        let times = TimeoutConfig::builder().connect_timeout(CONNECT);
-        let times = times.operation_attempt_timeout(ATTEMPT).operation_timeout(CALL).build();
-        let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client()).timeout_config(times);
-        Self(loader.retry_config(RetryConfig::standard().with_max_attempts(TRIES)).load().await)
+        let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
+        Self(loader.timeout_config(times()).retry_config(tries()).load().await)
     }
 
     /// What an SDK's client is made from.
@@ -61,6 +59,17 @@ impl Aws {
 /// The HTTP client of every AWS client: TLS by rustls on ring.
 pub fn http_client() -> SharedHttpClient {
     Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).pool_idle_timeout(IDLE).build_https()
+}
+
+/// How long every client waits.
+pub fn times() -> TimeoutConfig {
+    let times = TimeoutConfig::builder().connect_timeout(CONNECT);
+    times.operation_attempt_timeout(ATTEMPT).operation_timeout(CALL).build()
+}
+
+/// How often every client tries, where an adapter does not say otherwise.
+pub fn tries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(TRIES)
 }
 
 impl From<SdkConfig> for Aws {

@@ -36,6 +36,10 @@ pub(super) fn text(replayed: &Replayed) -> String {
         for (class, count) in &done.failed {
             text.push_str(&format!("  {count} calls failed: {class}\n"));
         }
+        if done.out_of_time > 0 {
+            let left = done.out_of_time;
+            text.push_str(&format!("  {left} symbol-sessions were not looked at in time: run this again for them\n"));
+        }
     }
     match replayed.still_missing {
         None => text.push_str("nothing was done: `--mode apply` does it\n"),

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{
 use mendlake_adapters::aws::ledger::SCHEMA;
 
 /// Creates the table.
-pub(super) async fn create(client: &Client, name: &str) {
+pub async fn create(client: &Client, name: &str) {
     let index = GlobalSecondaryIndex::builder()
         .index_name(SCHEMA.index)
         .key_schema(key(SCHEMA.index_partition_key, KeyType::Hash))
@@ -33,7 +33,7 @@ pub(super) async fn create(client: &Client, name: &str) {
 }
 
 /// Creates a table with keys of other names.
-pub(super) async fn create_another(client: &Client, name: &str) {
+pub async fn create_another(client: &Client, name: &str) {
     let create = client
         .create_table()
         .table_name(name)
