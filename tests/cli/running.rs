@@ -186,7 +186,8 @@ fn a_closure_entered_by_hand_is_obeyed_unless_trades_contradict_it() {
     let verified = desk.run(&vendors.on_clock(&["verify", "--json"]));
     let outside = &verified.json()["audit"]["outside"][0];
     assert_eq!((verified.code, &outside["symbol"]), (0, &"SPY".into()), "{}", verified.out);
-    assert!((3..=8).contains(&outside["live"].as_u64().expect("a count")), "named, and no finding: {}", verified.out);
+    // A second is a minute here: as many as commands take, and fewer than the ten minutes that would contradict it.
+    assert!((1..=10).contains(&outside["live"].as_u64().expect("a count")), "named, and no finding: {}", verified.out);
 }
 
 #[test]
