@@ -28,33 +28,33 @@ def allowed(template):
     return roles
 
 
-def used(stack, functions):
-    """The actions each function was seen to use, and the calls that were refused."""
+def used(stack, functions, keys):
+    """The actions each function was seen to use: the stand-in's trail has the calls that were allowed, and by whose key."""
     names = {stack.output(f"{function}Function"): function for function in functions}
-    seen, refused = {function: set() for function in functions}, []
+    seen, token = {function: set() for function in functions}, {}
     trail = stack.client("cloudtrail")
-    token = {}
     while True:
         page = trail.lookup_events(MaxResults=50, **token)
         for event in page["Events"]:
-            detail = json.loads(event["CloudTrailEvent"])
-            session = detail.get("userIdentity", {}).get("arn", "").rsplit("/", 1)[-1]
-            if session not in names:
-                continue
-            call = f"{event['EventSource'].split('.')[0]}:{event['EventName']}"
-            if "AccessDenied" in str(detail.get("errorCode", "")):
-                refused.append(f"`{names[session]}` was refused {call}: {detail.get('errorMessage')}")
-            else:
-                seen[names[session]].add(PERMISSIONS.get(call, call))
+            identity = json.loads(event["CloudTrailEvent"])["userIdentity"]
+            if function := names.get(keys.get(identity["accessKeyId"])):
+                call = f"{event['EventSource'].split('.')[0]}:{event['EventName']}"
+                seen[function].add(PERMISSIONS.get(call, call))
         if "NextToken" not in page:
-            return seen, refused
+            return seen
         token = {"NextToken": page["NextToken"]}
 
 
-def check(stack, template, required):
-    """Complaints: refused calls, unused actions that nothing requires, required ones that a role lacks."""
+def refused(stack):
+    """What functions logged of calls that their roles do not allow."""
+    return sorted({message for _, _, message in stack.lines() if "is not authorized to perform" in message})
+
+
+def check(stack, template, required, keys):
+    """Complaints: refused calls, unused actions that nothing requires, required ones that a role lacks. `keys` are the names of
+    functions by access key."""
     roles = allowed(template)
-    seen, complaints = used(stack, roles)
+    seen, complaints = used(stack, roles, keys), refused(stack)
     by_function = {}
     for entry in required["required"]:
         by_function.setdefault(entry["function"], {})[entry["action"]] = entry["page"]

@@ -23,6 +23,7 @@ from pathlib import Path
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
 import actions
+from identities import Identities
 from stack import Stack
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -192,6 +193,8 @@ def deployed(folder, processes):
         "AWS_DEFAULT_REGION": REGION,
     }
     start_ministack(processes, folder, port)
+    identities = Identities()
+    identities.start()
     stack = Stack(STACK, endpoint, REGION)
     wait_for("stand-in", stack.answers, 30, 0.2)
     stack.client("s3").create_bucket(Bucket="artifacts")
@@ -261,7 +264,8 @@ to = "{iso(slow[1])}"
     assert max(gaps) >= len(SYMBOLS) and gaps[-1] == 0, gaps
     template = yaml_parse((ROOT / "infra/aws/template.yaml").read_text())
     required = tomllib.loads((ROOT / "infra/aws/required-actions.toml").read_text())
-    complaints = actions.check(stack, template, required)
+    identities.end()
+    complaints = actions.check(stack, template, required, identities.functions)
     assert not complaints, "\n".join(complaints)
     say("every call was allowed by its function's role, and every allowed action was used or is required by AWS")
 
