@@ -1,15 +1,11 @@
 """What each function's role allows, beside what the function was seen to do."""
 
-import json
-
-# Calls whose permission has another name than the call.
-PERMISSIONS = {
-    "sqs:SendMessageBatch": "sqs:SendMessage",
-    "s3:ListObjectsV2": "s3:ListBucket",
-    "s3:ListObjects": "s3:ListBucket",
-    "s3:HeadObject": "s3:GetObject",
-    "s3:HeadBucket": "s3:ListBucket",
-    "s3:DeleteObjects": "s3:DeleteObject",
+# Actions that other calls need too, or that have another name than their calls.
+CALLS = {
+    "sqs:SendMessage": ["SendMessage", "SendMessageBatch"],
+    "s3:ListBucket": ["ListObjectsV2", "ListObjects", "HeadBucket"],
+    "s3:GetObject": ["GetObject", "HeadObject"],
+    "s3:DeleteObject": ["DeleteObject", "DeleteObjects"],
 }
 
 
@@ -28,21 +24,26 @@ def allowed(template):
     return roles
 
 
-def used(stack, functions, keys):
-    """The actions each function was seen to use: the stand-in's trail has the calls that were allowed, and by whose key."""
-    names = {stack.output(f"{function}Function"): function for function in functions}
-    seen, token = {function: set() for function in functions}, {}
+def used(stack, roles, keys):
+    """Of the actions of each function's role, those it was seen to use. The stand-in's trail has the calls that were allowed, by
+    the key that made them; it gives no more than fifty at once, so each call is asked for."""
+    names = {stack.output(f"{function}Function"): function for function in roles}
     trail = stack.client("cloudtrail")
-    while True:
-        page = trail.lookup_events(MaxResults=50, **token)
-        for event in page["Events"]:
-            identity = json.loads(event["CloudTrailEvent"])["userIdentity"]
-            if function := names.get(keys.get(identity["accessKeyId"])):
-                call = f"{event['EventSource'].split('.')[0]}:{event['EventName']}"
-                seen[function].add(PERMISSIONS.get(call, call))
-        if "NextToken" not in page:
-            return seen
-        token = {"NextToken": page["NextToken"]}
+
+    def has(key, action):
+        service = action.split(":")[0]
+        for call in CALLS.get(action, [action.split(":")[1]]):
+            wanted = {"AccessKeyId": key, "EventName": call, "EventSource": f"{service}.amazonaws.com"}
+            attributes = [{"AttributeKey": name, "AttributeValue": value} for name, value in wanted.items()]
+            if trail.lookup_events(LookupAttributes=attributes, MaxResults=1)["Events"]:
+                return True
+        return False
+
+    seen = {function: set() for function in roles}
+    for key, function in ((key, names.get(name)) for key, name in keys.items()):
+        if function:
+            seen[function] |= {action for action in roles[function] - seen[function] if has(key, action)}
+    return seen
 
 
 def refused(stack):
@@ -57,12 +58,12 @@ def check(stack, template, required, keys):
     seen, complaints = used(stack, roles, keys), refused(stack)
     by_function = {}
     for entry in required["required"]:
-        by_function.setdefault(entry["function"], {})[entry["action"]] = entry["page"]
+        by_function.setdefault(entry["function"], {})[entry["action"]] = entry.get("page") or entry["case"]
     for function, actions in sorted(roles.items()):
         assert seen[function], f"no call of `{function}` was recorded"
         needed = by_function.get(function, {})
         for action in sorted(actions - seen[function] - needed.keys()):
             complaints.append(f"`{function}` may {action}, which no run used and required-actions.toml does not name")
         for action in sorted(needed.keys() - actions):
-            complaints.append(f"`{function}` lacks {action}: {needed[action]} demands it")
+            complaints.append(f"`{function}` lacks {action}, which is needed: {needed[action]}")
     return complaints
