@@ -40,6 +40,7 @@ def what_is_wrong_with_the_surroundings_is_said_in_a_line(world):
     for what, env, code, says in cases:
         said = world.on_stack("gaps", expect=code, env=env)
         assert says in said and said.count("\n") == 1, (what, said)
+    assert "a value is required" in world.on_stack("gaps", expect=2, stack="")
     said = world.on_stack("gaps", expect=2, stack="nowhere")
     assert "`nowhere`" in said and "list-stacks" in said and said.count("\n") == 1, said
 

@@ -1,9 +1,4 @@
 //! The control logs in S3: `control/<log>/00000001.json`, each created on condition that nobody has its number.
-//!
-//! A log costs a listing each time it is read, and a GET for each entry once: entries never change.
-
-use std::collections::HashMap;
-use std::sync::{MutexGuard, PoisonError};
 
 use mendlake_ports::Result;
 use mendlake_ports::control::{Appended, Control, Log};
@@ -11,9 +6,6 @@ use mendlake_ports::control::{Appended, Control, Log};
 use super::S3Lake;
 use super::bucket::{Created, Part, Tries, at_once};
 use crate::stored::control::{missing, name, newest, refuse_hole};
-
-/// Entries that are kept, of all logs: years of changes by people, and the verdicts of a bad one. More are read each time.
-const MOST_KEPT: usize = 4_096;
 
 impl Control for S3Lake {
     async fn append(&self, log: Log, number: usize, entry: &[u8]) -> Result<Appended> {
@@ -39,20 +31,8 @@ impl S3Lake {
     }
 
     async fn read_entry(&self, log: Log, number: usize) -> Result<Vec<u8>> {
-        if let Some(entry) = self.kept().get(&(log, number)) {
-            return Ok(entry.clone());
-        }
         let entry = self.bucket.get(&self.entry(log, number), Part::Whole).await?;
-        let entry = entry.ok_or_else(|| missing(log, number))?.to_vec();
-        let mut kept = self.kept();
-        if kept.len() < MOST_KEPT {
-            kept.insert((log, number), entry.clone());
-        }
-        Ok(entry)
-    }
-
-    fn kept(&self) -> MutexGuard<'_, HashMap<(Log, usize), Vec<u8>>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        entry.map(|entry| entry.to_vec()).ok_or_else(|| missing(log, number))
     }
 
     fn entry(&self, log: Log, number: usize) -> String {

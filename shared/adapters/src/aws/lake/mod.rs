@@ -27,13 +27,12 @@ mod set_aside;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use aws_sdk_s3::Client;
 use chrono::NaiveDate;
 use mendlake_domain::minute::Timestamp;
-use mendlake_ports::control::Log;
 use mendlake_ports::{Kind, PortError, Result};
 
 use crate::stored::index::Index;
@@ -52,8 +51,6 @@ pub struct S3Lake {
     created_at: Timestamp,
     /// What is known of the table `quotes`.
     index: Index,
-    /// Entries of control logs that were read, by number.
-    entries: Mutex<HashMap<(Log, usize), Vec<u8>>>,
     /// The current statuses, by date.
     sessions: Mutex<BTreeMap<NaiveDate, statuses::Day>>,
 }
@@ -102,7 +99,7 @@ impl S3Lake {
 
     fn at(bucket: Bucket, marker: &Marker) -> Self {
         let created_at = marker.created_at;
-        Self { bucket, created_at, index: Index::default(), entries: Mutex::default(), sessions: Mutex::default() }
+        Self { bucket, created_at, index: Index::default(), sessions: Mutex::default() }
     }
 
     /// The dates of `[first, last]` that may have objects in a table: all of them where they are few.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mendlake_domain::coverage::Coverage;
 use mendlake_domain::minute::Minute;
 use mendlake_ports::contracts;
-use mendlake_ports::control::Control;
+use mendlake_ports::control::{Control, Log};
 use mendlake_ports::lake::{Lake, Published};
 use mendlake_ports::sessions::Sessions;
 use mendlake_ports::set_aside::SetAside;
@@ -220,27 +220,6 @@ async fn batches_that_lambda_gave_up_are_parked_too_and_can_be_taken_away() {
     fake.put(&key.replace("4000", "5000"), b"half");
     let error = lake.parked().await.expect_err("corrupt");
     assert!(error.kind == Kind::Corrupt && error.chain().contains("s3://lake/aws/lambda/"), "{}", error.chain());
-}
-
-#[tokio::test]
-async fn an_entry_of_a_control_log_is_read_once_and_a_log_is_listed_each_time() {
-    let (fake, lake) = lake("").await;
-    let (client, log) = fake.client();
-    let again = S3Lake::open(client, BUCKET, "").await.expect("a lake");
-    let asked = async || {
-        let before = log.asked().len();
-        let entries = again.read(Log::Watchlist, 0).await.expect("read").len();
-        (entries, log.asked().len() - before)
-    };
-    for number in [1, 2] {
-        Control::append(&lake, Log::Watchlist, number, b"{}").await.expect("appended");
-    }
-    assert_eq!((asked().await, asked().await), ((2, 3), (2, 1)), "a listing and two entries, then a listing");
-    Control::append(&lake, Log::Watchlist, 3, b"{}").await.expect("appended");
-    assert_eq!(asked().await, (3, 2));
-    fake.remove("control/watchlist/00000001.json").expect("an entry");
-    let error = again.read(Log::Watchlist, 0).await.expect_err("a hole");
-    assert_eq!(error.kind, Kind::Corrupt, "what is kept hides no loss");
 }
 
 #[tokio::test]
