@@ -40,7 +40,8 @@ const LIVE_MIN: i64 = 15;
 /// some time after its *now*.
 const CLOCKS_APART_MS: i64 = 60_000;
 
-/// How far back a reconciliation looks, beside every open gap and everything since the last completed run.
+/// How far back a reconciliation looks, beside everything since the last completed run; and which gaps outside of that: near, where
+/// something is due; hourly, all but those that no plan includes; in the morning, every one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Window {

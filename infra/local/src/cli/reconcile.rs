@@ -25,7 +25,8 @@ use crate::stack::{self, StackArgs};
 /// to be replayed is on its way afterwards. Exit code 3 where gaps are open afterwards.
 #[derive(clap::Args)]
 pub struct Args {
-    /// How far back to look, beside every open gap: two hours, a day, or a week with what is done each morning.
+    /// How far back to look: two hours and the gaps that are due, a day and all gaps but those no plan includes, or a week and
+    /// every gap, with what is done each morning.
     #[arg(long, value_enum, default_value_t = Reach::Hourly)]
     window: Reach,
 
