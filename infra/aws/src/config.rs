@@ -58,6 +58,10 @@ pub struct Config {
     pub live_queue_url: String,
     /// The replay queue's URL.
     pub replay_queue_url: String,
+    /// Glue's database with the lake's tables.
+    pub database: String,
+    /// The Athena workgroup of the morning's reconciliation.
+    pub workgroup: String,
     /// Parameters of the stages.
     pub settings: Settings,
     /// Quotes and candles.
@@ -109,6 +113,8 @@ impl Config {
             shards: variables.number("MENDLAKE_SHARDS", 1, 1..=10_000)?,
             live_queue_url: variables.wanted("MENDLAKE_LIVE_QUEUE_URL")?,
             replay_queue_url: variables.wanted("MENDLAKE_REPLAY_QUEUE_URL")?,
+            database: variables.wanted("MENDLAKE_DATABASE")?,
+            workgroup: variables.wanted("MENDLAKE_WORKGROUP")?,
             finnhub: Vendor {
                 base_url: variables.url("MENDLAKE_FINNHUB_BASE_URL", finnhub::BASE_URL)?,
                 rate_limit: settings.rate_limit,
@@ -206,6 +212,8 @@ mod tests {
             "MENDLAKE_TABLE",
             "MENDLAKE_LIVE_QUEUE_URL",
             "MENDLAKE_REPLAY_QUEUE_URL",
+            "MENDLAKE_DATABASE",
+            "MENDLAKE_WORKGROUP",
         ];
         let mut least: BTreeMap<_, _> = names.map(|name| (name, name.to_lowercase())).into();
         least.insert("MENDLAKE_STREAM_ARN", "arn:aws:kinesis:us-east-1:123456789012:stream/quotes".into());

@@ -102,8 +102,9 @@ pub fn landed(reports: &[LandReport]) -> Vec<Metric> {
     ]
 }
 
-/// Of a reconciliation: everything that alarms look at, zeros too.
-pub fn reconciled(report: &ReconcileReport) -> Vec<Metric> {
+/// Of a reconciliation: everything that alarms look at, zeros too. Symbols of which Athena says something else than the
+/// footers are disagreements too.
+pub fn reconciled(report: &ReconcileReport, differ: usize) -> Vec<Metric> {
     let denied =
         report.open_by_reason.iter().filter(|(reason, _)| matches!(reason.as_str(), "denied" | "not_entitled"));
     vec![
@@ -112,7 +113,7 @@ pub fn reconciled(report: &ReconcileReport) -> Vec<Metric> {
         count("ExpectedLive", report.expected_live),
         count("MissingLive", report.missing_live),
         seconds("LandingLag", report.landing_lag_s),
-        count("Disagreements", report.disagreements),
+        count("Disagreements", report.disagreements + differ),
         count("UnhealableGaps", denied.map(|(_, minutes)| minutes).sum()),
         count("UnknownSymbols", report.unknown_symbols.len()),
         count("CalendarContradictions", report.learned.as_ref().map_or(0, |learned| learned.contradictions.len())),

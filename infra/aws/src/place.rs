@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mendlake_adapters::alpaca::{self, AlpacaClient};
 use mendlake_adapters::aws::Aws;
+use mendlake_adapters::aws::athena::AthenaCoverage;
 use mendlake_adapters::aws::lake::S3Lake;
 use mendlake_adapters::aws::ledger::DynamoDbLedger;
 use mendlake_adapters::aws::queue::SqsQueue;
@@ -21,6 +22,14 @@ use crate::config::{Config, KeyFrom, Vendor};
 
 /// Copies of `replay` that may run at once, as the template says: they share half of the stream's write rate.
 const REPLAYS: u32 = 2;
+
+/// The first date of the tables, as their projection in the template has it.
+const FIRST_ON: chrono::NaiveDate = chrono::NaiveDate::from_ymd_opt(2000, 1, 1).expect("a date");
+
+/// Coverage by SQL, by a workgroup, from the stack's tables.
+pub fn athena(aws: &Aws, workgroup: &str, database: &str) -> AthenaCoverage {
+    AthenaCoverage::new(aws_sdk_athena::Client::new(aws.config()), workgroup, database, FIRST_ON)
+}
 
 /// Finnhub with keys from Secrets Manager.
 pub type Finnhub<C, T> = FinnhubClient<T, Arc<SecretsManager<C>>>;

@@ -27,6 +27,8 @@ pub struct Function {
     pub place: RealPlace,
     /// What it was told.
     pub config: Config,
+    /// How it reaches AWS.
+    pub aws: Aws,
 }
 
 /// Builds a function, and ends the process with a line that says why where it cannot be built: no event is taken then.
@@ -50,7 +52,7 @@ async fn build(writes: Writes) -> Result<Function> {
             .map_err(|error| PortError::caused(Kind::Rejected, "set up HTTP for a vendor", error))
     };
     let place = AwsPlace::open(&aws, &config, MachineClock, u64::from_le_bytes(id), writes, http).await?;
-    Ok(Function { place, config })
+    Ok(Function { place, config, aws })
 }
 
 impl Function {

@@ -69,6 +69,11 @@ pub(crate) fn a_stand_ins_athena_gives_what_the_footers_say(standins: &StandIns)
             assert_eq!(asked.coverage, lake.coverage(from, to).await.expect("coverage"), "{from}..{to}");
         }
         let (from, to) = range(RANGES[0]);
+        let opinion = athena.opinion(&MachineClock, &lake, from, to).await.expect("an opinion");
+        assert_eq!((opinion.from, opinion.to, opinion.differ), (from, to, vec![]));
+        let empty = DiskLake::create(server.folder().join("other"), now).expect("a lake");
+        let opinion = athena.opinion(&MachineClock, &empty, from, to).await.expect("an opinion");
+        assert_eq!(opinion.differ, ["A", "BRK.B", "^GSPC"].map(|symbol| symbol.parse().expect("symbol")));
         let nowhere = AthenaCoverage::new(client, "reconciler", "nowhere", first_on);
         let error = nowhere.coverage(&MachineClock, from, to).await.expect_err("no such table");
         assert!(error.chain().contains("quotes") && error.kind == Kind::Unavailable, "{}", error.chain());

@@ -257,6 +257,7 @@ to = "{iso(slow[1])}"
     asked_by_hand(stack, first, last)
     wanted = {(symbol, at(n)) for symbol in SYMBOLS for n in range(MINUTES)}
     whole(stack, first, last, wanted)
+    second_opinion(stack)
     forced(stack, first)
     wait_for("reconciliation without open gaps", lambda: settled(stack), 300, 20)
     gaps = stack.metric("OpenGaps")
@@ -283,6 +284,14 @@ def asked_by_hand(stack, first, last):
     say(f"a replay of what is left would take {plan['calls_planned']} calls for {plan['missing']} minutes")
     refused = stack.refusal("ReplayFunction", task_of(first, first))
     assert "`from`" in refused, refused
+
+
+def second_opinion(stack):
+    """The morning's run asks Athena, as its own role, and Athena says what the footers say."""
+    report = stack.invoke("ReconcileFunction", {"window": "morning"})
+    assert report.get("athena", {}).get("differ") == [], report
+    assert report["athena"]["from"] < report["athena"]["to"], report
+    say(f"Athena says the same of {report['athena']['from']} to {report['athena']['to']}")
 
 
 def whole(stack, first, last, wanted):

@@ -58,6 +58,8 @@ ERRORS = {
         Error("every resource", 'on "*"', "Resource: !GetAtt LiveQueue.Arn", 'Resource: "*"'),
         Error("a resource of somebody else", "arn:aws:sqs", "Resource: !GetAtt LiveQueue.Arn", "Resource: arn:aws:sqs:us-east-1:111122223333:q"),
         Error("the whole bucket", "Lake.Arn}/*", "${Lake.Arn}/quarantine/*", "${Lake.Arn}/*"),
+        Error("the workgroup of somebody else", "workgroup/primary", "workgroup/${ReconcilerWorkgroup}", "workgroup/primary"),
+        Error("every table of the database", "table/${Database}/*", "table/${Database}/${QuotesTable}", "table/${Database}/*"),
         Error("a managed policy", "managed policy", "  LandRole:\n    Type: AWS::IAM::Role\n    Properties:\n",
               "  LandRole:\n    Type: AWS::IAM::Role\n    Properties:\n      ManagedPolicyArns: [arn:aws:iam::aws:policy/AmazonS3FullAccess]\n"),
         Error("a bucket open to everybody", "LakePolicy", "Effect: Deny", "Effect: Allow"),

@@ -38,6 +38,14 @@ NAMES = {
 }
 
 
+# Resources that CloudFormation gives no ARN of: those of Athena and Glue, named from the template's own. Of Glue's catalog there is
+# one an account.
+NAMED = re.compile(
+    r"arn:\$\{AWS::Partition\}:(?:athena|glue):\$\{AWS::Region\}:\$\{AWS::AccountId\}:"
+    r"(catalog|(?:workgroup|database)/\$\{\w+\}|table/\$\{\w+\}/\$\{\w+\})"
+)
+
+
 def aliases(project):
     return [f"line {line}: an anchor or an alias; write it out" for line in project.aliases()]
 
@@ -133,6 +141,8 @@ def is_scoped(resource, ours):
         return False
     (function, argument), = resource.items()
     if function == "Fn::Sub":
+        if named := NAMED.fullmatch(argument):
+            return set(re.findall(r"\$\{(\w+)\}", named[1])) <= set(ours)
         begins = re.match(r"\$\{(\w+)\.Arn\}(/.*)?$", argument)
         return bool(begins) and begins[1] in ours and not re.fullmatch(r"/\*+", begins[2] or "")
     name = argument[0] if function == "Fn::GetAtt" else argument

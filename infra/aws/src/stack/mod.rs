@@ -33,12 +33,9 @@ use mendlake_ports::clock::Clock;
 use mendlake_ports::error::{Kind, PortError, Result, chain};
 
 use crate::config::Config;
-use crate::place::{AwsPlace, Writes};
+use crate::place::{self, AwsPlace, Writes};
 use invoke::Functions;
 pub use outputs::Outputs;
-
-/// The first date of the tables, as their projection in the template has it.
-const FIRST_ON: chrono::NaiveDate = chrono::NaiveDate::from_ymd_opt(2000, 1, 1).expect("a date");
 
 /// What to do about credentials that are refused.
 const OTHERS: &str = "take other credentials, with `AWS_PROFILE` or by signing in again, or have these given the right";
@@ -137,8 +134,7 @@ impl Stack {
 
     /// Coverage by SQL, through the tables and the workgroup that people use.
     pub fn athena(&self) -> AthenaCoverage {
-        let client = aws_sdk_athena::Client::new(self.aws.config());
-        AthenaCoverage::new(client, &self.outputs.people_workgroup, &self.outputs.database, FIRST_ON)
+        place::athena(&self.aws, &self.outputs.people_workgroup, &self.outputs.database)
     }
 
     /// How many dead letters its queues hold.

@@ -1,7 +1,5 @@
 //! A stack on AWS, found by its name and looked at with the credentials of whoever asks.
 
-use std::collections::BTreeSet;
-
 use chrono::NaiveDate;
 use mendlake_adapters::aws::Aws;
 use mendlake_adapters::aws::lake::S3Lake;
@@ -12,11 +10,9 @@ use mendlake_aws::place::AwsPlace;
 use mendlake_aws::stack::Stack;
 use mendlake_domain::minute::Minute;
 use mendlake_domain::settings::Settings;
-use mendlake_domain::symbol::Symbol;
 use mendlake_domain::task::ReplayTask;
 use mendlake_ports::clock::Clock;
 use mendlake_ports::error::{Kind, PortError, Result};
-use mendlake_ports::lake::Lake;
 use mendlake_reconcile::{ReconcileReport, ReplayReport, Window};
 use serde_json::{json, to_value};
 
@@ -86,11 +82,8 @@ impl StackLook {
     /// Athena's opinion of a range, through the table that people query, held against the footers: the bytes it read, and
     /// the symbols of which the two say different things.
     pub async fn disagreements(&self, from: Minute, to: Minute) -> Result<(u64, Vec<String>)> {
-        let scanned = self.stack.athena().coverage(&self.clock, from, to).await?;
-        let footers = self.lake.coverage(from, to).await?;
-        let symbols: BTreeSet<&Symbol> = scanned.coverage.0.keys().chain(footers.0.keys()).collect();
-        let differ = |symbol: &&Symbol| scanned.coverage.get(symbol) != footers.get(symbol);
-        Ok((scanned.bytes, symbols.into_iter().filter(differ).map(ToString::to_string).collect()))
+        let opinion = self.stack.athena().opinion(&self.clock, &self.lake, from, to).await?;
+        Ok((opinion.scanned_bytes, opinion.differ.iter().map(ToString::to_string).collect()))
     }
 }
 

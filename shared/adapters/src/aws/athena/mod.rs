@@ -12,6 +12,7 @@
 //! | `s3:ListBucket`, `s3:GetObject` | the lake's `quotes/`, as its caller too |
 //! | `s3:GetBucketLocation`, `s3:PutObject`, `s3:GetObject` | where the workgroup puts its results |
 
+mod opinion;
 mod query;
 
 use std::future::Future;
@@ -25,6 +26,7 @@ use mendlake_ports::clock::Clock;
 use mendlake_ports::{Kind, PortError, Result};
 
 use super::error::failed;
+pub use opinion::Opinion;
 pub use query::{coverage_of, text};
 
 /// How long a query is waited for. One over a year of 500 symbols takes a minute; queued, it takes longer.

@@ -4,9 +4,12 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
+use mendlake_domain::symbol::Symbol;
+
 use super::*;
 use crate::aws::canned::WaitedClock;
 use crate::aws::scripted::{self, Answer, Asked};
+use crate::memory::lake::MemoryLake;
 
 fn minute(text: &str) -> Minute {
     text.parse().expect("a minute")
@@ -163,4 +166,29 @@ async fn a_range_outside_the_tables_projection_is_refused_and_asks_nothing() {
     let [from, to] = ["2026-11-20T21:00:00Z", "2026-11-20T14:30:00Z"].map(minute);
     assert_eq!(athena.coverage(&WaitedClock::new(), from, to).await.expect("an empty range"), Scanned::default());
     assert_eq!(log.asked(), []);
+}
+
+/// One minute of each symbol, of which the footers of an empty lake say nothing.
+fn says(symbols: &[&'static str]) -> Answer {
+    let rows: Vec<[&str; 8]> =
+        symbols.iter().map(|symbol| [*symbol, "1795183200", "1", "0", "0", "0", "0", "0"]).collect();
+    page(&rows, None)
+}
+
+#[tokio::test]
+async fn where_the_two_differ_both_are_asked_once_more() {
+    let [from, to] = ["2026-11-20T14:00:00Z", "2026-11-20T15:00:00Z"].map(minute);
+    let footers = MemoryLake::default();
+    for (second, differ) in [(vec![], vec![]), (vec!["B", "A"], vec!["A", "B"])] {
+        let differ: Vec<Symbol> = differ.into_iter().map(|symbol: &str| symbol.parse().expect("symbol")).collect();
+        let (athena, log) = athena(move |operation, before| match (operation, before) {
+            ("StartQueryExecution", _) => started(),
+            ("GetQueryExecution", _) => state("SUCCEEDED"),
+            (_, 0) => says(&["A"]),
+            _ => says(&second),
+        });
+        let opinion = athena.opinion(&WaitedClock::new(), &footers, from, to).await.expect("an opinion");
+        assert_eq!(opinion, Opinion { from, to, scanned_bytes: 24_690, differ });
+        assert_eq!(log.asked().len(), 6);
+    }
 }
