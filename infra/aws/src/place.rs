@@ -61,7 +61,7 @@ pub enum Writes {
 
 impl<C: Clock + Clone, T: Transport + Clone> AwsPlace<C, T> {
     /// The place that a configuration names, with its lake made where there is none. `id` tells this process from every
-    /// other, `transport` gives HTTP to a vendor's address.
+    /// other, `transport` gives HTTP to a vendor's address. `Rejected` where bucket and table are of two stacks.
     pub async fn open(
         aws: &Aws,
         config: &Config,
@@ -72,7 +72,9 @@ impl<C: Clock + Clone, T: Transport + Clone> AwsPlace<C, T> {
     ) -> Result<Self> {
         let s3 = aws_sdk_s3::Client::new(aws.config());
         let lake = S3Lake::open_or_make(s3, &config.bucket, "", clock.now()).await?;
-        Self::over(lake, aws, config, clock, id, writes, transport)
+        let place = Self::over(lake, aws, config, clock, id, writes, transport)?;
+        place.ledger.belongs_to(&place.lake.url(), place.lake.created_at()).await?;
+        Ok(place)
     }
 
     /// The same over a lake that is open already.

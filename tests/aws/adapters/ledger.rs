@@ -128,6 +128,7 @@ pub(crate) fn of_processes_that_race_for_an_item_one_wins(standins: &StandIns) {
             one_copy_claims_each_gap(&bench).await;
             the_furthest_mark_stays(&bench).await;
             the_newest_run_is_the_last(&bench).await;
+            of_lakes_that_race_for_a_ledger_one_has_it(&bench).await;
             one_recording_of_a_minute_stays_whole(&bench).await;
         });
     }
@@ -208,6 +209,19 @@ async fn the_newest_run_is_the_last(bench: &Bench) {
     recorded.await;
     let last = bench.ledger("reader").last_run().await.expect("read").expect("one was recorded");
     assert_eq!(last.at.epoch_s(), 1_795_000_000 + i64::try_from(COPIES).expect("few copies") - 1);
+}
+
+async fn of_lakes_that_race_for_a_ledger_one_has_it(bench: &Bench) {
+    fn made(copy: usize) -> Timestamp {
+        Timestamp::from_epoch_s(1_795_000_000 + i64::try_from(copy / 2).expect("few copies"))
+    }
+    let told = raced(bench, |copy, ledger: Ledger| async move {
+        ledger.belongs_to("s3://lake/", made(copy)).await.map(|()| made(copy)).map_err(|error| error.kind)
+    });
+    let told = told.await;
+    let taken: BTreeSet<Timestamp> = told.iter().flatten().copied().collect();
+    assert_eq!((taken.len(), told.iter().flatten().count()), (1, 2), "both copies of one lake: {told:?}");
+    assert!(told.iter().all(|told| told.is_ok() || *told == Err(Kind::Rejected)), "{told:?}");
 }
 
 async fn one_recording_of_a_minute_stays_whole(bench: &Bench) {

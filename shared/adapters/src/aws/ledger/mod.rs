@@ -9,10 +9,11 @@
 //! | landed | `landed` | shard | the mark, in milliseconds |
 //! | run | `run#<UTC date>` | `<now>#<id>` | the run as JSON |
 //! | last run | `run` | `last` | the newest run again |
+//! | lake | `lake` | `of` | when the lake was made whose ledger this is, in milliseconds |
 //!
 //! Every item says the version of its form (`v`, 1); a newer one is refused by name. What stops mattering says when in
 //! `expires_at`: budget after a day, expectations and runs after 30. DynamoDB deletes it some days later, and nothing here
-//! depends on when. Gap items, source states, landing marks and the last run stay.
+//! depends on when. Gap items, source states, landing marks, the last run and the lake stay.
 //!
 //! **Requests.** A tick costs three: the source's state, the reservation, and the expectation, one write for each 500
 //! symbols. A reconciliation costs 21 and one for each session it looks at, plus one for each gap item that changed.
@@ -49,10 +50,17 @@ mod written;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
+use mendlake_domain::minute::Timestamp;
+use mendlake_ports::error::{Kind, PortError, Result};
 
+use item::Item;
+use schema::Key;
 pub use schema::{SCHEMA, Schema};
-use table::Table;
+use table::{Expression, Put, Table};
 use written::Written;
+
+/// The attribute that says when the ledger's lake was made.
+const LAKE: &str = "created_at";
 
 /// The ledger in a DynamoDB table: budget, expectations, gaps, source states, landing marks and runs. Clones are the same
 /// ledger.
@@ -74,5 +82,27 @@ impl<C> DynamoDbLedger<C> {
     pub fn new(client: Client, table: impl Into<String>, writer: impl Into<String>, clock: C) -> Self {
         let table = Table::new(client, table.into(), writer.into());
         Self { table, clock, written: Arc::default() }
+    }
+
+    /// Notes that this is the ledger of the lake made then, where nothing was noted before. `Rejected` where it is another
+    /// lake's: runs, gaps and marks would be of something else. One write, whatever is there.
+    pub async fn belongs_to(&self, lake: &str, created_at: Timestamp) -> Result<()> {
+        let item = Item::new(Key::lake()).number(LAKE, created_at.epoch_ms());
+        let Put::Refused(Some(noted)) =
+            self.table.put_if(item, Expression::absent(), "note whose ledger it is").await?
+        else {
+            return Ok(());
+        };
+        let other = noted.get_number(LAKE)?;
+        if other == created_at.epoch_ms() {
+            return Ok(());
+        }
+        let what = format!(
+            "use the table `{}` as the ledger of `{lake}`: it is of a lake made at {}, and this one was made at {created_at}. Name the \
+             stack's own bucket and table; where a lake was moved here on purpose, runbooks/deploy.md says how its ledger is told",
+            self.table.name,
+            Timestamp::from_epoch_ms(other),
+        );
+        Err(PortError::new(Kind::Rejected, what))
     }
 }

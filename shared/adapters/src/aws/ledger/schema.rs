@@ -88,6 +88,10 @@ impl Key {
     pub(super) fn last_run() -> Self {
         Self::new("run", "last")
     }
+
+    pub(super) fn lake() -> Self {
+        Self::new("lake", "of")
+    }
 }
 
 /// The partition of an hour's expectations.
@@ -135,6 +139,7 @@ mod tests {
             (Key::landed("shardId-000000000000"), "landed", "shardId-000000000000"),
             (Key::run(at, "0a"), "run#2026-11-20", "2026-11-20T14:05:00.250Z#0a"),
             (Key::last_run(), "run", "last"),
+            (Key::lake(), "lake", "of"),
         ];
         for (key, pk, sk) in told {
             assert_eq!((key.pk.as_str(), key.sk.as_str()), (pk, sk));

@@ -321,3 +321,20 @@ async fn an_item_of_a_newer_release_is_refused_and_never_overwritten() {
     let error = ledger.note_landed("0", Timestamp::from_epoch_ms(0)).await.unwrap_err();
     assert_eq!(error.kind, Kind::Rejected, "{error}");
 }
+
+#[tokio::test]
+async fn a_ledger_is_of_one_lake_and_says_so_to_another() {
+    let made = Timestamp::from_epoch_s(1_795_185_000);
+    let noted = json!({
+        "pk": { "S": "lake" }, "sk": { "S": "of" }, "v": { "N": "1" }, "created_at": { "N": made.epoch_ms().to_string() },
+    });
+    let canned = Canned::new(move |_| Answer::refused_by(Some(&noted)));
+    let ledger = canned.ledger();
+    ledger.belongs_to("s3://lake/", made).await.expect("its own lake");
+    let error = ledger.belongs_to("s3://other/", made.plus_ms(1)).await.expect_err("another's");
+    assert_eq!(error.kind, Kind::Rejected);
+    for said in ["`ledger`", "`s3://other/`", "2026-11-20T14:30:00.000Z", "14:30:00.001Z", "runbooks/deploy.md"] {
+        assert!(error.chain().contains(said), "`{said}` is not in: {}", error.chain());
+    }
+    assert_eq!(canned.operations(), ["PutItem", "PutItem"], "a role may have no right but this");
+}
