@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
+use futures_util::lock::Mutex;
 use mendlake_domain::calendar::Session;
 use mendlake_domain::minute::{Minute, Timestamp};
-use mendlake_domain::overlay::Schedule;
+use mendlake_domain::overlay::{Overlay, Schedule};
 use mendlake_domain::quote::{Asked, Row, SAMPLE_WINDOW_MS, accept};
 use mendlake_domain::record;
 use mendlake_domain::settings::Settings;
 use mendlake_domain::symbol::Symbol;
 use mendlake_domain::task::Sample;
 use mendlake_ports::clock::{self, Clock};
-use mendlake_ports::control;
+use mendlake_ports::control::{self, Control};
 use mendlake_ports::error::{Kind, PortError, Result};
 use mendlake_ports::place::Place;
 use mendlake_ports::set_aside::{Rejected, SetAside};
@@ -51,9 +52,33 @@ pub struct CollectReport {
     pub lag_ms: i64,
 }
 
+/// The overlay as each minute's first message found it: a minute has many messages, and a lake is far away. What is
+/// appended later in that minute counts from the next one on.
+#[derive(Debug, Default)]
+pub struct Overlays(Mutex<Option<(Minute, Overlay)>>);
+
+impl Overlays {
+    async fn of(&self, control: &impl Control, minute: Minute) -> Result<Overlay> {
+        let mut read = self.0.lock().await;
+        match &*read {
+            Some((of, overlay)) if *of == minute => Ok(overlay.clone()),
+            _ => {
+                let overlay = control::overlay(control).await?;
+                *read = Some((minute, overlay.clone()));
+                Ok(overlay)
+            }
+        }
+    }
+}
+
 /// Samples what a message asks for. `Ok` acknowledges the message, whatever was missed; `Err` leaves it to be delivered
 /// again, which happens only where accepted quotes could not be made durable or the lake could not be read.
-pub async fn collect(place: &impl Place, settings: &Settings, body: &str) -> Result<CollectReport> {
+pub async fn collect(
+    place: &impl Place,
+    settings: &Settings,
+    overlays: &Overlays,
+    body: &str,
+) -> Result<CollectReport> {
     let sample = match Sample::parse(body) {
         Ok(sample) => sample,
         Err(error) => {
@@ -69,7 +94,7 @@ pub async fn collect(place: &impl Place, settings: &Settings, body: &str) -> Res
         lag_ms: now.ms_since(sample.minute.start()),
         ..CollectReport::default()
     };
-    let Some(session) = session(place, settings, &sample, now, &mut report).await? else {
+    let Some(session) = session(place, settings, overlays, &sample, now, &mut report).await? else {
         return Ok(report);
     };
     let state = place.ledger().state(place.quotes().name(), QUOTE_ENDPOINT).await?;
@@ -88,6 +113,7 @@ pub async fn collect(place: &impl Place, settings: &Settings, body: &str) -> Res
 async fn session(
     place: &impl Place,
     settings: &Settings,
+    overlays: &Overlays,
     sample: &Sample,
     now: Timestamp,
     report: &mut CollectReport,
@@ -98,7 +124,7 @@ async fn session(
     } else if into_ms < -EARLY_WAIT_MS {
         "early"
     } else {
-        let overlay = control::overlay(place.lake()).await?;
+        let overlay = overlays.of(place.lake(), sample.minute).await?;
         let schedule = Schedule { calendar: settings.calendar, overlay };
         match schedule.session_of(sample.minute) {
             Ok(Some(session)) => return Ok(Some(session)),
@@ -235,4 +261,42 @@ async fn append(stream: &impl Stream, sample: &Sample, rows: &[Row]) -> Result<(
         }
     }
     Err(PortError::caused(Kind::Unavailable, "append to stream", last.expect("there was at least one try")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use mendlake_ports::control::{Appended, Log};
+
+    use super::*;
+
+    /// Logs without an entry that count how often they are read, and cannot be read at first.
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl Control for Counting {
+        async fn append(&self, _: Log, _: usize, _: &[u8]) -> Result<Appended> {
+            unreachable!("nobody appends")
+        }
+
+        async fn read(&self, _: Log, _: usize) -> Result<Vec<Vec<u8>>> {
+            match self.0.fetch_add(1, Ordering::Relaxed) {
+                0 => Err(PortError::new(Kind::Unavailable, "read")),
+                _ => Ok(Vec::new()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_overlay_is_read_once_for_a_minute_and_again_where_that_failed() {
+        let (overlays, control) = (Overlays::default(), Counting::default());
+        let minute: Minute = "2026-11-20T14:30:00Z".parse().expect("a minute");
+        let read = || control.0.load(Ordering::Relaxed);
+        assert!(overlays.of(&control, minute).await.is_err());
+        let all = join_all((0..4).map(|_| overlays.of(&control, minute))).await;
+        assert!(all.iter().all(Result::is_ok) && read() == 2, "{}", read());
+        overlays.of(&control, minute + 1).await.expect("read");
+        assert_eq!(read(), 3);
+    }
 }

@@ -7,6 +7,6 @@ pub mod collect;
 pub mod land;
 pub mod request;
 
-pub use collect::{CollectReport, collect};
+pub use collect::{CollectReport, Overlays, collect};
 pub use land::{LandReport, land};
 pub use request::{RequestReport, request};

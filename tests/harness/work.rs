@@ -7,7 +7,7 @@ use mendlake_domain::settings::Settings;
 use mendlake_domain::task::ReplayTask;
 use mendlake_domain::watchlist::Version;
 use mendlake_ingest::land::{land, park, reland};
-use mendlake_ingest::{collect, request};
+use mendlake_ingest::{Overlays, collect, request};
 use mendlake_ports::control::{self, Log};
 use mendlake_ports::error::Result;
 use mendlake_ports::place::Place;
@@ -85,7 +85,7 @@ pub async fn run(place: Arc<SimPlace>, settings: Settings, work: Work) -> Result
 
 async fn samples(place: &SimPlace, settings: &Settings, most: usize) -> Result<Done> {
     for delivery in place.live_queue().receive(most).await? {
-        if collect(place, settings, &delivery.body).await.is_ok() {
+        if collect(place, settings, &Overlays::default(), &delivery.body).await.is_ok() {
             place.live_queue().acknowledge(&delivery.receipt).await?;
         }
     }

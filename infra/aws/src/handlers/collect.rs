@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use mendlake_domain::minute::Timestamp;
 use mendlake_domain::settings::Settings;
-use mendlake_ingest::{CollectReport, collect};
+use mendlake_ingest::{CollectReport, Overlays, collect};
 use mendlake_ports::clock;
 use mendlake_ports::error::Result;
 use mendlake_ports::place::Place;
@@ -23,10 +23,16 @@ pub struct Collected {
 
 /// Samples every message. One whose quotes could not be made durable, or that the deadline cut off, is to be delivered
 /// again; it is late by then, and acknowledged.
-pub async fn handle(place: &impl Place, settings: &Settings, deadline: Timestamp, payload: Value) -> Result<Collected> {
+pub async fn handle(
+    place: &impl Place,
+    settings: &Settings,
+    overlays: &Overlays,
+    deadline: Timestamp,
+    payload: Value,
+) -> Result<Collected> {
     let event: Messages = read("messages of the live queue", payload)?;
     let until = hand_back_at(deadline);
-    let sample = async |body: &str| clock::by(place.clock(), until, collect(place, settings, body)).await;
+    let sample = async |body: &str| clock::by(place.clock(), until, collect(place, settings, overlays, body)).await;
     let done = join_all(event.records.iter().map(|message| sample(&message.body))).await;
     let mut collected = Collected::default();
     let mut left = Vec::new();

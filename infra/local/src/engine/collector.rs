@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mendlake_ingest::collect;
+use mendlake_ingest::{Overlays, collect};
 use mendlake_ports::clock::Clock;
 use mendlake_ports::queue::{Delivery, QueueConsumer};
 use tokio::task::JoinSet;
@@ -17,6 +17,7 @@ const LOOK_AGAIN_MS: i64 = 60_000;
 
 pub(super) async fn run<P: Station, O: Observer>(shared: Arc<Shared<P, O>>, mut stopping: Stopping) {
     let mut working = JoinSet::new();
+    let overlays = Arc::new(Overlays::default());
     while !stopping.is_asked() {
         let now = shared.place.clock().now();
         let mut until = now.plus_ms(LOOK_AGAIN_MS);
@@ -27,7 +28,7 @@ pub(super) async fn run<P: Station, O: Observer>(shared: Arc<Shared<P, O>>, mut 
             },
             Ok(deliveries) => {
                 for delivery in deliveries {
-                    working.spawn(sample(shared.clone(), delivery));
+                    working.spawn(sample(shared.clone(), overlays.clone(), delivery));
                 }
                 until = now;
             }
@@ -42,8 +43,8 @@ pub(super) async fn run<P: Station, O: Observer>(shared: Arc<Shared<P, O>>, mut 
 }
 
 /// Samples one message and acknowledges it, unless its quotes could not be made durable.
-async fn sample<P: Station, O: Observer>(shared: Arc<Shared<P, O>>, delivery: Delivery) {
-    match collect(&shared.place, &shared.settings, &delivery.body).await {
+async fn sample<P: Station, O: Observer>(shared: Arc<Shared<P, O>>, overlays: Arc<Overlays>, delivery: Delivery) {
+    match collect(&shared.place, &shared.settings, &overlays, &delivery.body).await {
         Ok(report) => {
             shared.observe(Event::Collected(report));
             if let Err(error) = shared.place.live_queue().acknowledge(&delivery.receipt).await {

@@ -7,6 +7,7 @@ use mendlake_adapters::http::reqwest::ReqwestTransport;
 use mendlake_aws::handlers::{self, land::Landed, replay::Replayed};
 use mendlake_aws::place::{AwsPlace, Writes};
 use mendlake_domain::minute::Timestamp;
+use mendlake_ingest::Overlays;
 use mendlake_ports::clock::Clock;
 use mendlake_ports::error::{Kind, PortError, Result};
 use serde_json::Value;
@@ -80,6 +81,7 @@ impl Ended {
 pub(super) struct Warm {
     name: String,
     place: Rc<FunctionPlace>,
+    overlays: Rc<Overlays>,
 }
 
 /// Invokes a function: one that is warm, or a new one. Dies, it does where it is: its future is dropped.
@@ -89,12 +91,12 @@ pub(crate) async fn invoke(world: &World, stage: Stage, payload: Value) -> Ended
     let deadline = world.clock.now().plus_s(stage.timeout_s());
     let death = world.proxy.seen().death_of(&name);
     let work = async {
-        let place = match warm {
-            Some(warm) => warm.place,
-            None => Rc::new(open(world, stage, &name).await?),
+        let (place, overlays) = match warm {
+            Some(warm) => (warm.place, warm.overlays),
+            None => (Rc::new(open(world, stage, &name).await?), Rc::default()),
         };
-        let done = handle(world, stage, &place, deadline, payload).await;
-        world.warm(stage).push(Warm { name: name.clone(), place });
+        let done = handle(world, stage, &place, &overlays, deadline, payload).await;
+        world.warm(stage).push(Warm { name: name.clone(), place, overlays });
         done
     };
     let ended = tokio::select! {
@@ -126,6 +128,7 @@ async fn handle(
     world: &World,
     stage: Stage,
     place: &FunctionPlace,
+    overlays: &Overlays,
     deadline: Timestamp,
     payload: Value,
 ) -> Result<Vec<String>> {
@@ -144,7 +147,7 @@ async fn handle(
             return Ok(Vec::new());
         }
         Stage::Collect => {
-            let collected = handlers::collect::handle(place, settings, deadline, payload).await?;
+            let collected = handlers::collect::handle(place, settings, overlays, deadline, payload).await?;
             told.borrow_mut().collected(&collected.reports);
             collected.failures
         }
