@@ -98,7 +98,7 @@ mod tests {
                 "at": "2026-11-20T12:35:00Z", "window": "morning", "from": from, "to": to, "expected": 0, "present": 0,
                 "open_gaps": 0, "open_by_reason": {}, "oldest_gap_s": null, "unrecoverable": {}, "suspects": 0,
                 "newly_open": 0, "disagreements": 0, "claimed": 0, "tasks": 0, "unsent": 0, "conflicts": 0,
-                "expected_live": 0, "missing_live": 0, "landing_lag_s": 0, "statuses": 0, "unknown_symbols": [],
+                "expected_live": 0, "missing_live": 0, "landing_lag_s": 0, "statuses": 0, "parked": 0, "unknown_symbols": [],
                 "learned": null,
             });
             opinion_range(&serde_json::from_value(report).expect("a report"))
