@@ -92,16 +92,8 @@ impl Stack {
 
     /// The lake, to be read. `Rejected` where there is none yet.
     pub async fn lake(&self) -> Result<S3Lake> {
-        let opened = S3Lake::open(self.s3(), &self.outputs.bucket, "").await;
-        opened.map_err(|error| match error.kind {
-            Kind::Rejected => {
-                let name = &self.name;
-                let what =
-                    format!("{}; the stack's first tick makes it, or `mendlake watch --stack {name}`", error.chain());
-                PortError::new(Kind::Rejected, what)
-            }
-            _ => error,
-        })
+        let advice = format!("the stack's first tick makes it, or `mendlake watch --stack {}`", self.name);
+        S3Lake::open_or_say(self.s3(), &self.outputs.bucket, "", &advice).await
     }
 
     /// The lake, made where there is none yet: by whoever comes first, a function or a person.
