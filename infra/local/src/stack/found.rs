@@ -41,6 +41,8 @@ const ON_AWS: Manner = Manner {
     never_reconciled: "the stack does so every hour at five past, `mendlake reconcile` with the same `--stack` does it now",
     stale: "runbooks/ReconcilerSilent.md says what to look at",
     heals: "the hourly reconciliation has them healed, `mendlake reconcile` with the same `--stack` does so now",
+    mends: "restore each one's older version, or move it out of the table, then `mendlake reconcile` with the same `--stack`: what \
+            it held is fetched again; runbooks/StageFailing.md has the commands",
     lands: "runbooks/reland-parked-batches.md says how they are landed",
     parked: (
         "the lake could not be written to for hours",
@@ -87,7 +89,8 @@ impl StackLook {
     /// the symbols of which the two say different things.
     pub async fn disagreements(&self, from: Minute, to: Minute) -> Result<(u64, Vec<String>)> {
         let scanned = self.stack.athena().coverage(&self.clock, from, to).await?;
-        let footers = self.lake.coverage(from, to).await?;
+        let footers = self.lake.coverage(from, to).await;
+        let footers = footers.map_err(|error| PortError::caused(error.kind, "read the footers beside it", error))?;
         let symbols: BTreeSet<&Symbol> = scanned.coverage.0.keys().chain(footers.0.keys()).collect();
         let differ = |symbol: &&Symbol| scanned.coverage.get(symbol) != footers.get(symbol);
         Ok((scanned.bytes, symbols.into_iter().filter(differ).map(ToString::to_string).collect()))
