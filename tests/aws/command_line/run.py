@@ -152,6 +152,7 @@ def a_function_that_does_not_start_is_said_with_where_to_look(world):
     try:
         said = world.on_stack("reconcile", expect=1)
         assert "`MENDLAKE_BUCKET`" in said and "StageFailing" in said and said.count("\n") == 1, said
+        assert '{"' not in said, said
     finally:
         change(FunctionName=function, Environment={"Variables": world.variables})
 

@@ -5,7 +5,7 @@
 //! | action | resource | for |
 //! |---|---|---|
 //! | `cloudformation:DescribeStacks` | the stack | everything |
-//! | `lambda:GetFunctionConfiguration` | the functions | prices of replays, `doctor` |
+//! | `lambda:GetFunctionConfiguration` | the functions | prices of replays, `doctor`, the log group of a function that ended |
 //! | `lambda:InvokeFunction` | `reconcile`, `replay` | reconciling and replaying |
 //! | `sqs:GetQueueAttributes` | the four queues | `verify`, `doctor` |
 //! | `athena:…`, `glue:…` of [`mendlake_adapters::aws::athena`] | the people's workgroup | `verify` |

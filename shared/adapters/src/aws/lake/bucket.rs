@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mendlake_ports::{Kind, PortError, Result};
 
-use crate::aws::error::{code, failed};
+use crate::aws::error::{code, failed, unanswered};
 use crate::stored::listing::{Listed, Stamp};
 
 /// Calls at once of one answer: enough to hide most of their way, few enough for a small function's memory.
@@ -122,7 +122,7 @@ impl Bucket {
         };
         let wanted = output.content_length();
         let body = output.body.collect().await;
-        let bytes = body.map_err(|error| PortError::caused(Kind::Unavailable, doing(), error))?.into_bytes();
+        let bytes = body.map_err(|error| unanswered(doing(), &error))?.into_bytes();
         match wanted {
             Some(wanted) if wanted != bytes.len() as i64 => {
                 let what = format!("{}: the answer broke off after {} of {wanted} bytes", doing(), bytes.len());
@@ -253,6 +253,7 @@ mod tests {
         let bucket = Bucket::new(Client::new(&config), "lake", "");
         let error = bucket.create("k", vec![], Tries::One).await.expect_err("nothing is known");
         assert_eq!((error.kind, log.asked().len()), (Kind::Unavailable, 1), "{}", error.chain());
+        assert!(error.is_no_answer() && error.chain().contains("look at the network"), "{}", error.chain());
     }
 
     #[tokio::test]
