@@ -143,8 +143,9 @@ pub async fn reconcile(place: &impl Place, settings: &Settings, window: Window) 
     };
     let context = Context::load(place.lake(), settings).await?;
     let last_through = place.ledger().last_run().await?.map(|run| run.reconciled_through);
-    let from = begin(&context, settings, window, now, last_through);
     let to = settings.horizon(now);
+    // Watched since less than settles: the range is empty, not reversed.
+    let from = begin(&context, settings, window, now, last_through).min(to);
     let landed_through = place.ledger().landed_through().await?;
     let mut sources = Vec::new();
     for source in place.candles() {
@@ -159,12 +160,13 @@ pub async fn reconcile(place: &impl Place, settings: &Settings, window: Window) 
         match work.session(session).await {
             // One damaged object must not keep other sessions from healing. The run is not complete: it is not recorded, and
             // the next one looks as far back.
-            Err(error) if error.kind == Kind::Corrupt => drop(unreadable.get_or_insert(error)),
+            Err(error) if error.kind == Kind::Corrupt => drop(unreadable.get_or_insert((session.on, error))),
             outcome => outcome?,
         }
     }
-    if let Some(error) = unreadable {
-        return Err(error);
+    if let Some((on, error)) = unreadable {
+        let what = format!("reconcile session {on}, while every other one was looked at");
+        return Err(PortError::caused(Kind::Corrupt, what, error));
     }
     work.live().await?;
     if window == Window::Morning {

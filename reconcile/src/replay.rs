@@ -115,14 +115,27 @@ pub async fn replay(
     let mut report = ReplayReport { mode: task.mode, ..ReplayReport::default() };
     report.not_expected = task.symbols.clone();
     let sessions = context.schedule.sessions(task.from, task.to).map_err(out_of_range)?;
+    let mut unreadable = None;
     for session in sessions.into_iter().filter(|session| session.open < settings.horizon(now)) {
-        let history = History::before(place.lake(), &context.schedule, session.on).await?;
-        let calls = Calls::new(place, settings, &context, patience);
-        let witnesses_asked = BTreeSet::new();
-        let healer = Healer { place, settings, context: &context, history: &history, calls, witnesses_asked };
-        Replay { healer, task, now, report: &mut report }.session(session).await?;
+        let looked_at = match History::before(place.lake(), &context.schedule, session.on).await {
+            Ok(history) => {
+                let calls = Calls::new(place, settings, &context, patience);
+                let witnesses_asked = BTreeSet::new();
+                let healer = Healer { place, settings, context: &context, history: &history, calls, witnesses_asked };
+                Replay { healer, task, now, report: &mut report }.session(session).await
+            }
+            Err(error) => Err(error),
+        };
+        match looked_at {
+            // One damaged object must not keep the range's other sessions from healing.
+            Err(error) if error.kind == Kind::Corrupt => drop(unreadable.get_or_insert((session.on, error))),
+            outcome => outcome?,
+        }
     }
-    Ok(report)
+    unreadable.map_or(Ok(report), |(on, error)| {
+        let what = format!("replay session {on}, while every other one of the range was looked at");
+        Err(PortError::caused(Kind::Corrupt, what, error))
+    })
 }
 
 struct Replay<'a, 'b, P: Place> {

@@ -93,6 +93,45 @@ fn a_parked_batch_that_cannot_be_read_is_told_and_stays_and_the_others_land() {
 }
 
 #[test]
+fn a_footer_that_is_corrupt_is_named_whole_with_what_to_do_by_every_command_that_needs_its_date() {
+    let (desk, vendors) = collected();
+    let on_clock = |words: &[&str]| desk.run(&vendors.on_clock(words));
+    let damaged = objects(&desk)[1].clone();
+    let bytes = fs::read(&damaged).expect("read");
+    fs::write(&damaged, &bytes[..bytes.len() / 2]).expect("write");
+    let place = damaged.strip_prefix(desk.lake()).expect("in the lake").display().to_string();
+    assert!(place.starts_with("quotes/dt=2026-11-27/"), "{place}");
+    let said = [place.as_str(), "`mendlake verify`", "move each out of the lake", "fetches again"];
+    let other = ["--from", "2026-11-25T15:00:00Z", "--to", "2026-11-25T15:10:00Z", "--why", "an older session"];
+    says(&on_clock(&[&["watch", "backfill", "SPY"][..], &other].concat()), 0, &["10 minutes"]);
+    says(&on_clock(&["reconcile"]), 1, &[&said[..], &["reconcile session 2026-11-27, while every other one"]].concat());
+    says(&on_clock(&["coverage", "--session", "2026-11-25"]), 0, &["SPY"]);
+    says(&on_clock(&["coverage", "--session", "2026-11-27"]), 1, &said);
+    let replayed = on_clock(&["replay", "--session", "2026-11-27"]);
+    says(&replayed, 1, &[&said[..], &["replay session 2026-11-27, while every other one"]].concat());
+    says(&on_clock(&["verify"]), 3, &[&said[1..3], &["1 of them corrupt", "not sound"]].concat());
+    says(&on_clock(&["replay", "--session", "2026-11-25"]), 0, &["0 of 10 expected symbol-minutes missing"]);
+    fs::write(&damaged, &bytes).expect("write");
+    says(&on_clock(&["reconcile"]), 0, &[" 0 open"]);
+    says(&on_clock(&["verify"]), 0, &["sound"]);
+}
+
+#[test]
+fn a_marker_or_an_entry_that_is_damaged_is_named_whole_with_what_to_do() {
+    let desk = Desk::new();
+    fs::create_dir_all(desk.lake().join("control/watchlist")).expect("folder");
+    let marker = desk.lake().join("mendlake.json");
+    for damaged in ["", "{\"v\":1", "{}"] {
+        fs::write(&marker, damaged).expect("write");
+        says(&desk.run(&["gaps"]), 1, &["lake/mendlake.json`: no lake's marker", "put back what it was"]);
+    }
+    fs::write(&marker, r#"{"v":1,"created_at":"2020-01-01T00:00:00.000Z"}"#).expect("write");
+    fs::write(desk.lake().join("control/watchlist/00000001.json"), "{\"v\":1,\"ed").expect("write");
+    let said = ["entry 1", "lake/control/watchlist/00000001.json`", "put back what it was", "do not delete it"];
+    says(&desk.run(&["watch"]), 1, &said);
+}
+
+#[test]
 fn a_ledger_that_was_lost_or_is_corrupt_is_derived_from_the_lake() {
     let (desk, vendors) = collected();
     let on_clock = |words: &[&str]| desk.run(&vendors.on_clock(words));

@@ -131,6 +131,10 @@ impl Control for Broken<MemoryLake> {
     async fn read(&self, log: Log, after: usize) -> Result<Vec<Vec<u8>>> {
         self.whole.read(log, after).await
     }
+
+    fn place_of(&self, log: Log, number: usize) -> String {
+        self.whole.place_of(log, number)
+    }
 }
 
 impl Sessions for Broken<MemoryLake> {

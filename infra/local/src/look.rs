@@ -69,6 +69,8 @@ pub struct Manner {
     pub stale: &'static str,
     /// Who heals what was backfilled.
     pub heals: &'static str,
+    /// What to do about damaged objects.
+    pub mends: &'static str,
     /// Who lands what was parked.
     pub lands: &'static str,
     /// Why batches are parked, and what to do.
@@ -85,6 +87,7 @@ const HERE: Manner = Manner {
     never_reconciled: "start `mendlake run`",
     stale: "start `mendlake run`, or where it runs see what `mendlake reconcile` says is in its way",
     heals: "`mendlake run` heals them, `mendlake replay --mode apply` does so at once",
+    mends: "move each out of the lake, then `mendlake reconcile`: what it held is fetched again",
     lands: "`mendlake reconcile` lands them, runbooks/BatchesParked.md says what to do about one that stays",
     parked: (
         "the lake could not be written to for hours, or they cannot be read",

@@ -58,6 +58,10 @@ impl Control for Fake {
             Log::Verdicts => Vec::new(),
         })
     }
+
+    fn place_of(&self, log: Log, number: usize) -> String {
+        format!("{log:?} {number}")
+    }
 }
 
 impl Sessions for Fake {

@@ -245,6 +245,10 @@ impl<P: Control, F: Faults> Control for Faulty<P, F> {
         let arguments = from_fn(|f| write!(f, "{log:?} {after}"));
         self.through(reads("control.read", &arguments), self.port.read(log, after)).await
     }
+
+    fn place_of(&self, log: Log, number: usize) -> String {
+        self.port.place_of(log, number)
+    }
 }
 
 impl<P: Sessions, F: Faults> Sessions for Faulty<P, F> {

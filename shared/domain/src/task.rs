@@ -78,7 +78,7 @@ pub enum TaskError {
     #[error("field `v`: message version {0} is not {VERSION}, the one this release reads")]
     Version(u32),
     /// No symbols, or too many.
-    #[error("field `symbols`: 1 to {max} symbols, not {count}")]
+    #[error("field `symbols`: {}, not {count}", so_many(*max))]
     Symbols {
         /// How many there are.
         count: usize,
@@ -114,6 +114,11 @@ impl ReplayTask {
         }
         Ok(task)
     }
+}
+
+/// How many symbols there may be, in words.
+fn so_many(max: usize) -> String {
+    if max == usize::MAX { "at least 1 symbol".to_owned() } else { format!("1 to {max} symbols") }
 }
 
 fn check(v: u32, count: usize, max: usize) -> Result<(), TaskError> {
@@ -154,12 +159,13 @@ mod tests {
     fn a_bad_message_names_its_field() {
         let error = |body: &str| ReplayTask::parse(body).expect_err(body).to_string();
         assert!(error(&TASK.replace("\"v\":1", "\"v\":9")).contains("field `v`"));
-        assert!(error(&TASK.replace("[\"AAPL\"]", "[]")).contains("field `symbols`"));
+        assert!(error(&TASK.replace("[\"AAPL\"]", "[]")).contains("field `symbols`: at least 1 symbol, not 0"));
         assert!(error(&TASK.replace("T14:30", "T22:30")).contains("field `from`"));
         assert!(error(&TASK.replace("apply", "maybe")).contains("maybe"));
         assert!(error(&TASK.replace("\"force\"", "\"fource\"")).contains("fource"));
         assert!(Sample::parse(&SAMPLE.replace("14:30:00Z", "14:30:07Z")).is_err());
         let many = vec!["\"A\""; 26].join(",");
-        assert!(Sample::parse(&SAMPLE.replace("\"AAPL\",\"MSFT\"", &many)).is_err());
+        let error = Sample::parse(&SAMPLE.replace("\"AAPL\",\"MSFT\"", &many)).expect_err("too many").to_string();
+        assert!(error.contains("1 to 25 symbols, not 26"), "{error}");
     }
 }

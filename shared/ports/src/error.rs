@@ -47,7 +47,31 @@ impl PortError {
     pub fn chain(&self) -> String {
         chain(self)
     }
+
+    /// Whether nobody answered: its cause is [`NoAnswer`].
+    pub fn is_no_answer(&self) -> bool {
+        let mut cause = self.source();
+        while let Some(inner) = cause {
+            if inner.is::<NoAnswer>() {
+                return true;
+            }
+            cause = inner.source();
+        }
+        false
+    }
 }
+
+/// Nobody answered: the service cannot be reached from here now. Says what to look at.
+#[derive(Debug)]
+pub struct NoAnswer(pub String);
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for NoAnswer {}
 
 /// An error and its causes on one line, outermost first.
 pub fn chain(error: &dyn Error) -> String {
@@ -70,5 +94,19 @@ impl fmt::Display for PortError {
 impl Error for PortError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|cause| cause as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_nobody_answered_is_one_however_deep_it_lies() {
+        let inner = PortError::caused(Kind::Unavailable, "read `x`", NoAnswer("the network is gone".into()));
+        assert!(inner.is_no_answer());
+        let outer = PortError::caused(Kind::Unavailable, "reconcile", inner);
+        assert!(outer.is_no_answer() && outer.chain() == "reconcile: read `x`: the network is gone");
+        assert!(!PortError::caused(Kind::Unavailable, "read `x`", "the disk is full").is_no_answer());
     }
 }

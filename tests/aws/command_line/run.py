@@ -36,6 +36,7 @@ def what_is_wrong_with_the_surroundings_is_said_in_a_line(world):
         ("no region", {"AWS_REGION": None}, 2, "`AWS_REGION`"),
         ("no credentials", {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, 4, "`AWS_PROFILE`"),
         ("refused credentials", {"AWS_ACCESS_KEY_ID": "AKIANOBODYS"}, 4, "`AWS_PROFILE`"),
+        ("no network", {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, 4, "AWS gives no answer"),
     ]
     for what, env, code, says in cases:
         said = world.on_stack("gaps", expect=code, env=env)
@@ -152,6 +153,7 @@ def a_function_that_does_not_start_is_said_with_where_to_look(world):
     try:
         said = world.on_stack("reconcile", expect=1)
         assert "`MENDLAKE_BUCKET`" in said and "StageFailing" in said and said.count("\n") == 1, said
+        assert '{"' not in said, said
     finally:
         change(FunctionName=function, Environment={"Variables": world.variables})
 

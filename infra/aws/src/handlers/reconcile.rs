@@ -34,7 +34,7 @@ pub struct Reconciled {
     pub athena: Option<Opinion>,
     /// Why Athena gave no answer. The reconciliation is whole without it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub athena_failed: Option<String>,
+    pub athena_unasked: Option<String>,
 }
 
 /// Reconciles a window that ends now: `{"window":"near"}`, `"hourly"` or `"morning"`. Running out of time anywhere is
@@ -48,7 +48,7 @@ pub async fn handle(
 ) -> Result<Reconciled> {
     let window = wanted(payload)?.window;
     let report = reconcile(place, settings, window).await?;
-    let mut reconciled = Reconciled { report, athena: None, athena_failed: None };
+    let mut reconciled = Reconciled { report, athena: None, athena_unasked: None };
     if window == Window::Morning
         && let Some(athena) = athena
         && let Some((from, to)) = opinion_range(&reconciled.report)
@@ -56,8 +56,8 @@ pub async fn handle(
         let asked = athena.opinion(place.clock(), place.lake(), from, to);
         match clock::by(place.clock(), hand_back_at(deadline), asked).await {
             Some(Ok(opinion)) => reconciled.athena = Some(opinion),
-            Some(Err(error)) => reconciled.athena_failed = Some(error.chain()),
-            None => reconciled.athena_failed = Some("the function's time is over".to_owned()),
+            Some(Err(error)) => reconciled.athena_unasked = Some(error.chain()),
+            None => reconciled.athena_unasked = Some("the function's time is over".to_owned()),
         }
         warn_of(&reconciled);
     }
@@ -72,7 +72,7 @@ fn warn_of(reconciled: &Reconciled) {
     {
         tracing::warn!(runbook = RUNBOOK, symbols = ?differ, "Athena says something else than the footers");
     }
-    if let Some(why) = &reconciled.athena_failed {
+    if let Some(why) = &reconciled.athena_unasked {
         tracing::warn!(runbook = RUNBOOK, "there is no second opinion this morning, Athena failed: {why}");
     }
 }

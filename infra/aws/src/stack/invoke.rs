@@ -65,9 +65,21 @@ impl Functions {
         let invoked = self.invoking.invoke().function_name(function).payload(payload).send().await;
         let answer = invoked.map_err(|error| failed(format!("invoke `{function}`"), error))?;
         let body = answer.payload().map(AsRef::as_ref).unwrap_or_default();
-        let value = told(function, answer.function_error(), body)?;
-        serde_json::from_value(value)
+        if let Some(error) = answer.function_error() {
+            return Err(match told(error, body) {
+                Told::Refused(error) => error,
+                Told::Ended(why) => ended(function, &why, self.log_group(function).await.ok().flatten().as_deref()),
+            });
+        }
+        serde_json::from_slice(body)
             .map_err(|error| PortError::caused(Kind::Corrupt, format!("read the answer of `{function}`"), error))
+    }
+
+    /// Where a function logs, where Lambda says.
+    pub async fn log_group(&self, function: &str) -> Result<Option<String>> {
+        let asked = self.client.get_function_configuration().function_name(function).send().await;
+        let told = asked.map_err(|error| failed(format!("read the configuration of `{function}`"), error))?;
+        Ok(told.logging_config().and_then(|logging| logging.log_group()).map(str::to_owned))
     }
 
     /// What a function's environment tells it.
@@ -104,23 +116,40 @@ impl Functions {
     }
 }
 
-/// What an invocation's answer says: the function's own answer, or why there is none.
-fn told(function: &str, error: Option<&str>, body: &[u8]) -> Result<Value> {
-    let corrupt = |error| PortError::caused(Kind::Corrupt, format!("read the answer of `{function}`"), error);
-    let Some(error) = error else { return serde_json::from_slice(body).map_err(corrupt) };
+/// Why an invocation gave no answer.
+#[derive(Debug)]
+enum Told {
+    /// Our own handler says so, and its words say all of it.
+    Refused(PortError),
+    /// The function was stopped, or does not start: what is known of it.
+    Ended(String),
+}
+
+/// What the body of a failed invocation says.
+fn told(error: &str, body: &[u8]) -> Told {
     let said: Value = serde_json::from_slice(body).unwrap_or_default();
     let field = |name: &str| said.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let message = field("errorMessage").unwrap_or(error);
-    Err(match field("errorType").and_then(kind) {
-        // Our own handlers: their words say all of it.
-        Some(kind) => PortError::new(kind, message),
-        None => {
-            let message = one_line(message);
-            let what =
-                format!("invoke `{function}`: {message}; its log says more, and runbooks/StageFailing.md what to do");
-            PortError::new(Kind::Unavailable, what)
-        }
-    })
+    match field("errorType").and_then(kind) {
+        Some(kind) => Told::Refused(PortError::new(kind, message)),
+        None => Told::Ended(one_line(&unpacked(message))),
+    }
+}
+
+/// What a message says, out of the JSON that it holds: of a function that does not start, some runtimes tell its last lines of
+/// log, or the whole answer once more.
+fn unpacked(message: &str) -> String {
+    let said = |(at, _): (usize, &str)| {
+        let value = serde_json::Deserializer::from_str(&message[at..]).into_iter::<Value>().next()?.ok()?;
+        ["errorMessage", "message"].iter().find_map(|name| value.get(name)?.as_str().map(str::to_owned))
+    };
+    message.match_indices('{').filter_map(said).next_back().unwrap_or_else(|| message.to_owned())
+}
+
+fn ended(function: &str, why: &str, log: Option<&str>) -> PortError {
+    let log = log.map_or("its log says more".to_owned(), |log| format!("its log group is `{log}`"));
+    let what = format!("invoke `{function}`: {why}; {log}, and runbooks/StageFailing.md says what to do");
+    PortError::new(Kind::Unavailable, what)
 }
 
 /// The kind of a failure by the name under which a function gives it.
@@ -135,39 +164,48 @@ mod tests {
 
     use super::*;
 
-    fn refused(body: &Value) -> (Kind, String) {
-        let error = told("lake-Replay-1", Some("Unhandled"), body.to_string().as_bytes()).expect_err("an error");
-        (error.kind, error.chain())
-    }
-
-    #[test]
-    fn an_answer_is_the_functions_own() {
-        assert_eq!(told("f", None, br#"{"open_gaps":3}"#).expect("an answer"), json!({ "open_gaps": 3 }));
-        let error = told("f", None, b"<html>").expect_err("no JSON");
-        assert!(error.kind == Kind::Corrupt && error.chain().contains("`f`"), "{}", error.chain());
+    fn told_of(body: &Value) -> Told {
+        told("Unhandled", body.to_string().as_bytes())
     }
 
     #[test]
     fn what_a_function_refuses_is_shown_as_it_says_it() {
         let says = "read the payload: field `from`: it must be before `to`";
-        assert_eq!(
-            refused(&json!({ "errorType": "Rejected", "errorMessage": says })),
-            (Kind::Rejected, says.to_owned())
-        );
-        let (kind, _) = refused(&json!({ "errorType": "Denied", "errorMessage": "no" }));
-        assert_eq!(kind, Kind::Denied);
+        for (name, kind) in [("Rejected", Kind::Rejected), ("Denied", Kind::Denied)] {
+            let Told::Refused(error) = told_of(&json!({ "errorType": name, "errorMessage": says })) else {
+                panic!("{name} is a handler's own");
+            };
+            assert_eq!((error.kind, error.chain()), (kind, says.to_owned()));
+        }
+    }
+
+    #[track_caller]
+    fn is_ended(body: &Value, says: &str) {
+        let Told::Ended(why) = told_of(body) else { panic!("{body} is no handler's own") };
+        assert_eq!(why, says);
     }
 
     #[test]
-    fn a_function_that_was_stopped_says_where_to_look() {
-        let stopped =
-            json!({ "errorType": "Sandbox.Timedout", "errorMessage": "Task timed out\nafter 150.00 seconds" });
-        let (kind, says) = refused(&stopped);
-        assert_eq!(kind, Kind::Unavailable);
-        for part in ["`lake-Replay-1`", "timed out after 150.00 seconds", "StageFailing"] {
-            assert!(says.contains(part), "{says}");
+    fn a_function_that_was_stopped_or_does_not_start_says_why_in_a_sentence() {
+        let of = |message: &str| json!({ "errorType": "Runtime.ExitError", "errorMessage": message });
+        is_ended(&of("Task timed out\nafter 150.00 seconds"), "Task timed out after 150.00 seconds");
+        is_ended(&Value::Null, "Unhandled");
+        let why = "the function does not start: read `s3://lake/mendlake.json`: AccessDenied: no {right}";
+        let line = json!({ "level": "ERROR", "message": why, "runbook": "StageFailing" }).to_string();
+        is_ended(&of(&line), why);
+        let log = format!("exited: {{\"level\":\"INFO\",\"message\":\"begins\"}}\n{line}\nError: \"more {{of it\"");
+        is_ended(&of(&log), why);
+        is_ended(&of(&json!({ "errorType": "x", "errorMessage": why }).to_string()), why);
+        is_ended(&of("cut off: {\"level\":\"ERR"), "cut off: {\"level\":\"ERR");
+    }
+
+    #[test]
+    fn a_function_that_ended_says_where_to_look() {
+        let error = ended("lake-Replay-1", "it was stopped", Some("lake-ReplayLog-7"));
+        assert_eq!(error.kind, Kind::Unavailable);
+        for part in ["`lake-Replay-1`: it was stopped", "its log group is `lake-ReplayLog-7`", "StageFailing"] {
+            assert!(error.chain().contains(part), "{part}: {}", error.chain());
         }
-        let (_, says) = refused(&Value::Null);
-        assert!(says.contains("Unhandled"), "{says}");
+        assert!(ended("f", "why", None).chain().contains("its log says more"));
     }
 }

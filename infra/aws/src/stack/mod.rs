@@ -5,7 +5,7 @@
 //! | action | resource | for |
 //! |---|---|---|
 //! | `cloudformation:DescribeStacks` | the stack | everything |
-//! | `lambda:GetFunctionConfiguration` | the functions | prices of replays, `doctor` |
+//! | `lambda:GetFunctionConfiguration` | the functions | prices of replays, `doctor`, the log group of a function that ended |
 //! | `lambda:InvokeFunction` | `reconcile`, `replay` | reconciling and replaying |
 //! | `sqs:GetQueueAttributes` | the four queues | `verify`, `doctor` |
 //! | `athena:…`, `glue:…` of [`mendlake_adapters::aws::athena`] | the people's workgroup | `verify` |
@@ -89,16 +89,8 @@ impl Stack {
 
     /// The lake, to be read. `Rejected` where there is none yet.
     pub async fn lake(&self) -> Result<S3Lake> {
-        let opened = S3Lake::open(self.s3(), &self.outputs.bucket, "").await;
-        opened.map_err(|error| match error.kind {
-            Kind::Rejected => {
-                let name = &self.name;
-                let what =
-                    format!("{}; the stack's first tick makes it, or `mendlake watch --stack {name}`", error.chain());
-                PortError::new(Kind::Rejected, what)
-            }
-            _ => error,
-        })
+        let advice = format!("the stack's first tick makes it, or `mendlake watch --stack {}`", self.name);
+        S3Lake::open_or_say(self.s3(), &self.outputs.bucket, "", &advice).await
     }
 
     /// The lake, made where there is none yet: by whoever comes first, a function or a person.

@@ -39,7 +39,7 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "Exit codes: 0 done, and whole where that was asked; 1 failed; 2 the command or the configuration \
                           is wrong; 3 not whole: gaps are open, or something was found; 4 not possible now, such as while \
-                          another process holds the lake.";
+                          another process holds the lake, or while AWS cannot be reached.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -99,13 +99,12 @@ impl Failure {
 impl Failure {
     /// The same, after some parts of the work were done.
     fn after(self, parts: usize, all: usize) -> Self {
-        match parts {
-            0 => self,
-            _ => Self {
-                message: format!("{}; {parts} of {all} parts are done, run this again for the others", self.message),
-                ..self
-            },
-        }
+        let message = match parts {
+            0 if all <= 1 => self.message,
+            _ if parts == all => format!("{}; the work itself is done, all {all} parts of it", self.message),
+            _ => format!("{}; {parts} of {all} parts are done, run this again for the others", self.message),
+        };
+        Self { message, ..self }
     }
 }
 
@@ -117,6 +116,9 @@ impl From<ConfigError> for Failure {
 
 impl From<PortError> for Failure {
     fn from(error: PortError) -> Self {
+        if error.is_no_answer() {
+            return Self::not_now(error.chain());
+        }
         match error.kind {
             Kind::Rejected => Self::usage(error.chain()),
             Kind::Denied | Kind::Throttled => Self::not_now(error.chain()),
@@ -182,4 +184,29 @@ fn here(work: impl Future<Output = Outcome>) -> Outcome {
 fn runtime(mut builder: tokio::runtime::Builder, work: impl Future<Output = Outcome>) -> Outcome {
     let built = builder.enable_all().build();
     built.map_err(|error| Failure::failed(format!("start the runtime: {error}")))?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use mendlake_ports::error::NoAnswer;
+
+    use super::*;
+
+    #[test]
+    fn a_service_that_cannot_be_reached_is_not_possible_now_and_another_failure_is_one() {
+        let code = |error: PortError| Failure::from(error).code;
+        assert_eq!(code(PortError::caused(Kind::Unavailable, "read `x`", NoAnswer("nobody".into()))), 4);
+        assert_eq!(code(PortError::new(Kind::Unavailable, "invoke `f`: it was stopped")), 1);
+        assert_eq!(code(PortError::new(Kind::Corrupt, "read `x`")), 1);
+        assert_eq!(code(PortError::new(Kind::Denied, "read `x`")), 4);
+    }
+
+    #[test]
+    fn a_failure_says_how_many_parts_are_done() {
+        let after = |parts, all| Failure::not_now("no answer").after(parts, all).message;
+        assert_eq!(after(0, 1), "no answer");
+        assert!(after(0, 3).contains("0 of 3 parts are done"));
+        assert!(after(2, 3).contains("2 of 3 parts are done, run this again for the others"));
+        assert!(after(3, 3).contains("all 3 parts of it"));
+    }
 }

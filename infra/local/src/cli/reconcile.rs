@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use mendlake_ports::clock::{self, Clock};
+use mendlake_ports::error::Kind;
 use mendlake_ports::place::Place;
 use mendlake_ports::queue::{Message, Queue, failures};
 use mendlake_ports::runs::Runs;
@@ -140,7 +141,14 @@ async fn alone(config: &Config, clock: &ClockArgs, window: Window) -> Result<Rec
     let working = open::work(config, clock, false).await?;
     let notes = Notes::new(StageLog::new(config.log_format));
     let repair = Repair::begin(working.place, config.settings.clone(), notes).await?;
-    let first = repair.reconcile(window).await?;
+    let first = match repair.reconcile(window).await {
+        // A damaged object keeps nothing else from healing: what the other sessions miss is on its way.
+        Err(error) if error.kind == Kind::Corrupt => {
+            repair.work_off().await?;
+            return Err(error.into());
+        }
+        first => first?,
+    };
     if first.tasks == 0 {
         return Ok(first);
     }
@@ -152,7 +160,11 @@ async fn alone(config: &Config, clock: &ClockArgs, window: Window) -> Result<Rec
 
 fn text(report: &ReconcileReport) -> String {
     let ReconcileReport { at, from, to, expected, present, open_gaps, .. } = report;
-    let mut text = format!("reconciled at {at}, minutes {from} to {to}\n");
+    let mut text = if from < to {
+        format!("reconciled at {at}, minutes {from} to {to}\n")
+    } else {
+        format!("reconciled at {at}: nothing was watched before {to}, and later minutes have not settled\n")
+    };
     text.push_str(&format!("  {present} of {expected} symbol-minutes present, {open_gaps} open in the whole lake\n"));
     for (reason, count) in &report.open_by_reason {
         text.push_str(&format!("    {count} {}\n", reason.as_str()));
@@ -172,4 +184,33 @@ fn text(report: &ReconcileReport) -> String {
         text.push_str("`mendlake gaps` shows each with its reason and its next attempt\n");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_list_that_begins_after_the_last_settled_minute_has_no_range() {
+        let report = |from: &str| {
+            let report = json!({
+                "at": "2026-11-20T15:00:00.000Z", "window": "hourly", "from": from, "to": "2026-11-20T14:56:00Z",
+                "expected": 0, "present": 0, "open_gaps": 0, "open_by_reason": {}, "oldest_gap_s": null,
+                "unrecoverable": {}, "suspects": 0, "newly_open": 0, "disagreements": 0, "claimed": 0, "tasks": 0,
+                "unsent": 0, "conflicts": 0, "expected_live": 0, "missing_live": 0, "landing_lag_s": 0, "statuses": 0,
+                "unknown_symbols": [], "learned": null,
+            });
+            text(&serde_json::from_value(report).expect("a report"))
+        };
+        assert!(report("2026-11-20T14:00:00Z").contains("minutes 2026-11-20T14:00:00Z to 2026-11-20T14:56:00Z"));
+        for from in ["2026-11-20T14:56:00Z", "2026-11-20T15:01:00Z"] {
+            let text = report(from);
+            assert!(
+                text.contains("nothing was watched before 2026-11-20T14:56:00Z") && !text.contains(" to "),
+                "{text}"
+            );
+        }
+    }
 }

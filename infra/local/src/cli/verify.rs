@@ -33,7 +33,7 @@ use opinion::Opinion;
 /// statuses, parked batches. Rows that an overlay put outside their session later are counted and are no finding.
 ///
 /// On a stack, with --stack, every object is fetched whole, and Athena is asked what its table holds, which must be what the
-/// footers say.
+/// footers say. Where it cannot be asked, the report says why, and is not sound: --without-athena does without.
 #[derive(clap::Args)]
 pub struct Args {
     /// First derive the ledger anew from the lake: for a ledger that was lost or is corrupt. Not beside `mendlake run`. A
@@ -80,8 +80,14 @@ struct Verified {
     /// What Athena says of the same minutes; only on a stack, where it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     athena: Option<Opinion>,
+    /// Why Athena could not be asked, where it was to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    athena_unasked: Option<String>,
     /// Nothing was found.
     sound: bool,
+    /// What to do about what is corrupt.
+    #[serde(skip)]
+    mends: &'static str,
     /// Who lands what was parked.
     #[serde(skip)]
     lands: &'static str,
@@ -97,7 +103,7 @@ pub async fn run(args: Args) -> Outcome {
         (Some(name), true) => return Err(not_on_a_stack(name)),
         (Some(name), false) => {
             let stack = StackLook::open(name).await?;
-            opinion::joined(verify(&stack).await?, &stack, args.without_athena).await?
+            opinion::joined(verify(&stack).await?, &stack, args.without_athena).await
         }
         (None, rebuild) => {
             if rebuild {
@@ -146,7 +152,9 @@ async fn verify(look: &impl Look) -> Result<(Verified, Vec<StoredObject>), Failu
         quarantined: look.lake().quarantined().await?.len(),
         dead_letters,
         athena: None,
+        athena_unasked: None,
         sound: whole && parked == 0 && dead_letters == 0,
+        mends: look.manner().mends,
         lands: look.manner().lands,
     };
     Ok((verified, objects))
@@ -195,7 +203,7 @@ fn text(verified: &Verified) -> String {
         text.push_str(&format!("  {what}\n"));
     }
     if !corrupt.is_empty() {
-        text.push_str("  move each out of the lake, then `mendlake reconcile`: what it held is fetched again\n");
+        text.push_str(&format!("  {}\n", verified.mends));
     }
     for file in foreign {
         text.push_str(&format!(
@@ -225,6 +233,9 @@ fn text(verified: &Verified) -> String {
     }
     if let Some(opinion) = &verified.athena {
         text.push_str(&opinion.text());
+    }
+    if let Some(why) = &verified.athena_unasked {
+        text.push_str(&format!("Athena could not be asked: {why}\n  `--without-athena` does without its opinion\n"));
     }
     let aside = [
         (verified.parked, format!("parked batches: {}", verified.lands)),

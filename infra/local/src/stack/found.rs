@@ -37,6 +37,8 @@ const ON_AWS: Manner = Manner {
     never_reconciled: "the stack does so every hour at five past, `mendlake reconcile` with the same `--stack` does it now",
     stale: "runbooks/ReconcilerSilent.md says what to look at",
     heals: "the hourly reconciliation has them healed, `mendlake reconcile` with the same `--stack` does so now",
+    mends: "restore each one's older version, or move it out of the table, then `mendlake reconcile` with the same `--stack`: what \
+            it held is fetched again; runbooks/StageFailing.md has the commands",
     lands: "runbooks/reland-parked-batches.md says how they are landed",
     parked: ("the lake could not be written to for hours", "runbooks/BatchesParked.md says what to do"),
     ledger: "runbooks/restore-the-ledger.md says how it is derived from the lake",

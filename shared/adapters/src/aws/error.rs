@@ -6,7 +6,7 @@ use std::fmt;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use mendlake_ports::error::{Kind, PortError, chain};
+use mendlake_ports::error::{Kind, NoAnswer, PortError, chain};
 
 /// A failed call as a port's error: `doing` says in the imperative what was being done.
 pub fn failed<E>(doing: impl Into<String>, error: SdkError<E, HttpResponse>) -> PortError
@@ -14,7 +14,21 @@ where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     let kind = kind_of(&error);
-    PortError::caused(kind, doing, Said::of(&error))
+    match &error {
+        SdkError::DispatchFailure(why) if why.is_io() || why.is_timeout() => unanswered(doing, &error),
+        SdkError::TimeoutError(_) => unanswered(doing, &error),
+        _ => PortError::caused(kind, doing, Said::of(&error)),
+    }
+}
+
+/// A call to which nobody answered, or whose answer broke off: nothing is known of whether it took effect.
+pub fn unanswered(doing: impl Into<String>, error: &(dyn Error + 'static)) -> PortError {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    let why = format!("AWS gives no answer ({innermost}): look at the network and at the region, then do it again");
+    PortError::caused(Kind::Unavailable, doing, NoAnswer(why))
 }
 
 /// The code of a service's refusal, where it was one.

@@ -19,6 +19,10 @@ impl Control for DiskLake {
         let folder = self.root.join(folder_of(log));
         (after + 1..=self.newest(log)?).map(|number| folder::read(&folder.join(name(number)))).collect()
     }
+
+    fn place_of(&self, log: Log, number: usize) -> String {
+        self.root.join(folder_of(log)).join(name(number)).display().to_string()
+    }
 }
 
 impl DiskLake {
@@ -32,7 +36,8 @@ impl DiskLake {
 
     /// The number of the newest entry, 0 where there is none. `Corrupt` where one before it is missing.
     fn newest(&self, log: Log) -> Result<usize> {
-        control::newest(log, folder::names(&self.root.join(folder_of(log)))?)
+        let names = folder::names(&self.root.join(folder_of(log)))?;
+        control::newest(log, names, |number| self.place_of(log, number))
     }
 }
 
@@ -57,5 +62,6 @@ mod tests {
         let error = lake.read(Log::Overlay, 0).await.expect_err("a hole");
         assert_eq!(error.kind, Kind::Corrupt);
         assert!(error.chain().contains("`overlay`: entry 2 is missing"), "{}", error.chain());
+        assert!(error.chain().contains("control/overlay/00000002.json`; put back"), "{}", error.chain());
     }
 }

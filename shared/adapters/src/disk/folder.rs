@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use chrono::NaiveDate;
 use mendlake_ports::Result;
 
 use super::files::{Files, failed};
+use crate::stored::listing::{Listed, Stamp};
 use crate::stored::name::date_of;
 pub(super) use crate::stored::name::folder_of as of_date;
 
@@ -30,6 +32,24 @@ pub(super) fn names(folder: &Path) -> Result<BTreeSet<String>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeSet::new()),
         listed => listed.map_err(|error| failed("list", folder, error)),
     }
+}
+
+/// What lies in a folder, by name, with what tells a file's bytes from others.
+pub(super) fn listed(folder: &Path) -> Result<BTreeSet<Listed>> {
+    let stamped = |name: String| {
+        let path = folder.join(&name);
+        match fs::metadata(&path) {
+            Ok(told) => {
+                let changed = told.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+                let change = changed.map(|since| since.as_nanos().to_string()).unwrap_or_default();
+                Ok(Listed { name, stamp: Stamp { bytes: told.len(), change } })
+            }
+            // Whoever reads it finds out: what is listed is not left out.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Listed { name, stamp: Stamp::default() }),
+            Err(error) => Err(failed("look at", &path, error)),
+        }
+    };
+    names(folder)?.into_iter().map(stamped).collect()
 }
 
 /// A file's bytes.

@@ -5,6 +5,8 @@ use mendlake_ports::Result;
 
 use super::{DiskLake, Listing, StoredObject, folder};
 use crate::parquet::sessions;
+use crate::stored::damaged::{QUOTES_ON_DISK, advised};
+use crate::stored::listing::{Listed, objects_of};
 use crate::stored::name::EXTENSION;
 
 impl DiskLake {
@@ -36,12 +38,10 @@ impl DiskLake {
         Ok(oldest)
     }
 
-    /// The names of the objects of a date.
-    pub(super) fn object_names(&self, dt: NaiveDate) -> Result<Vec<String>> {
-        let mut listing = Listing::default();
-        self.list(dt, &mut listing)?;
-        let objects = listing.into_objects(&self.table().display().to_string())?;
-        Ok(objects.into_iter().map(|object| object.name).collect())
+    /// The objects of a date, as its folder shows them.
+    pub(super) fn objects_of(&self, dt: NaiveDate) -> Result<Vec<Listed>> {
+        let listed = folder::listed(&self.table().join(folder::of_date(dt)))?;
+        objects_of(dt, listed, &self.table().display().to_string()).map_err(|error| advised(error, QUOTES_ON_DISK))
     }
 
     fn list(&self, dt: NaiveDate, listing: &mut Listing) -> Result<()> {

@@ -20,6 +20,8 @@ use super::place::Placed;
 use super::{DiskLake, StoredObject, folder};
 use crate::parquet::footer::{self, Footer, Tail};
 use crate::parquet::quotes::{TABLE, from_bytes, to_bytes, verify};
+use crate::stored::damaged::{QUOTES_ON_DISK, advised};
+use crate::stored::listing::Listed;
 use crate::stored::quotes::{prepare, sort};
 
 impl Lake for DiskLake {
@@ -44,8 +46,8 @@ impl Lake for DiskLake {
         let _in_use = self.index.begin(&dates);
         for dt in dates {
             self.refresh(dt).await?;
-            for name in self.index.with_rows_of(dt, symbols, from, to) {
-                let object = self.opened(dt, &name)?;
+            for object in self.index.with_rows_of(dt, symbols, from, to) {
+                let object = self.opened(dt, object)?;
                 let named = |row: &StoredRow| symbols.contains(&row.row.symbol);
                 let inside = |row: &StoredRow| row.row.minute >= from && row.row.minute < to;
                 rows.extend(object.iter().filter(|row| inside(row) && named(row)).cloned());
@@ -74,9 +76,10 @@ impl DiskLake {
 
     /// Brings the index of a date up to what is in its folder: reads the footers that are new.
     async fn refresh(&self, dt: NaiveDate) -> Result<()> {
-        for name in self.index.unknown(dt, self.object_names(dt)?) {
-            let footer = footer::read(&FileTail { path: self.path_of(dt, &name), name: &name }).await?;
-            self.index.note(dt, name, &footer.coverage);
+        for object in self.index.unknown(dt, self.objects_of(dt)?) {
+            let path = self.path_of(dt, &object.name);
+            let footer = footer::read(&FileTail { name: &path.display().to_string(), path: &path }).await;
+            self.index.note(dt, object, &footer.map_err(|error| advised(error, QUOTES_ON_DISK))?.coverage);
         }
         Ok(())
     }
@@ -93,12 +96,14 @@ impl DiskLake {
 
     /// The rows of an object, read once as long as the cache has room. Whole objects: what a batch left is small, and
     /// only whole bytes have a checksum.
-    fn opened(&self, dt: NaiveDate, name: &str) -> Result<Arc<Vec<StoredRow>>> {
-        if let Some(rows) = self.index.opened(dt, name) {
+    fn opened(&self, dt: NaiveDate, object: Listed) -> Result<Arc<Vec<StoredRow>>> {
+        if let Some(rows) = self.index.opened(dt, &object) {
             return Ok(rows);
         }
-        let rows = Arc::new(from_bytes(&self.read_object(dt, name)?, name)?);
-        self.index.keep(dt, name.to_owned(), rows.clone());
+        let place = self.path_of(dt, &object.name).display().to_string();
+        let rows = from_bytes(&self.read_object(dt, &object.name)?, &place);
+        let rows = Arc::new(rows.map_err(|error| advised(error, QUOTES_ON_DISK))?);
+        self.index.keep(dt, object, rows.clone());
         Ok(rows)
     }
 
@@ -117,7 +122,7 @@ impl DiskLake {
 
 /// The end of a file.
 struct FileTail<'a> {
-    path: PathBuf,
+    path: &'a Path,
     name: &'a str,
 }
 
@@ -128,14 +133,14 @@ impl Tail for FileTail<'_> {
 
     async fn tail(&self, bytes: usize) -> Result<Vec<u8>> {
         let read = || {
-            let mut file = File::open(&self.path)?;
+            let mut file = File::open(self.path)?;
             let len = file.metadata()?.len();
             file.seek(SeekFrom::Start(len.saturating_sub(bytes as u64)))?;
             let mut tail = Vec::new();
             file.read_to_end(&mut tail)?;
             Ok(tail)
         };
-        read().map_err(|error| failed("read", &self.path, error))
+        read().map_err(|error| failed("read", self.path, error))
     }
 }
 
@@ -205,17 +210,33 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
-    async fn a_footer_is_read_once_by_each_handle() {
+    async fn a_footer_is_read_once_by_each_handle_and_anew_where_its_object_was_overwritten() {
         let (_folder, lake) = lake();
         lake.publish(&object(vec![row("A", 0)])).await.expect("published");
         let whole = coverage_of_all(&lake).await.expect("coverage");
-        let (path, _) = object_of(&lake, row("A", 0).row.minute.date());
-        fs::write(&path, b"broken").expect("damaged");
+        let (path, name) = object_of(&lake, row("A", 0).row.minute.date());
+        let bytes = fs::read(&path).expect("an object");
+        let changed_at = fs::metadata(&path).and_then(|told| told.modified()).expect("a file");
+        let unseen = vec![0; bytes.len()];
+        fs::write(&path, unseen).expect("damaged");
+        let file = fs::OpenOptions::new().write(true).open(&path).expect("a file");
+        file.set_modified(changed_at).expect("set back");
         assert_eq!(coverage_of_all(&lake).await.expect("not read again"), whole);
         assert!(
             coverage_of_all(&DiskLake::open(lake.root()).expect("a lake")).await.is_err(),
             "read for the first time"
         );
+        fs::write(&path, b"broken").expect("damaged");
+        let (minute, symbols) = (row("A", 0).row.minute, BTreeSet::from(["A".parse().expect("symbol")]));
+        let errors = [coverage_of_all(&lake).await.map(drop), lake.rows(&symbols, minute, minute + 1).await.map(drop)];
+        for error in errors {
+            let chain = error.expect_err("read again").chain();
+            let place = format!("`{}`", path.display());
+            assert!(path.ends_with(format!("dt=2026-11-20/{name}")) && chain.contains(&place), "{chain}");
+            assert!(chain.contains("`mendlake verify`") && chain.contains("move each out of the lake"), "{chain}");
+        }
+        fs::write(&path, &bytes).expect("mended");
+        assert_eq!(coverage_of_all(&lake).await.expect("read again"), whole);
         fs::remove_file(&path).expect("removed");
         assert_eq!(coverage_of_all(&lake).await.expect("coverage"), Coverage::default(), "what is gone is not held");
     }

@@ -11,6 +11,7 @@ use mendlake_ports::sessions::Sessions;
 use super::files::Files;
 use super::{DiskLake, folder, lock};
 use crate::parquet::sessions::{TABLE, from_bytes, name, to_bytes};
+use crate::stored::damaged::{SESSIONS, advised};
 use crate::stored::name::EXTENSION;
 
 impl Sessions for DiskLake {
@@ -46,13 +47,14 @@ impl DiskLake {
     /// The current statuses of a date, with what was appended since they were last asked for.
     fn current_of(&self, dt: NaiveDate) -> Result<Vec<SessionStatus>> {
         let folder = self.root.join(TABLE).join(folder::of_date(dt));
-        let mut listed = folder::names(&folder)?;
-        listed.retain(|name| name.ends_with(EXTENSION));
+        let mut listed = folder::listed(&folder)?;
+        listed.retain(|object| object.name.ends_with(EXTENSION));
         let mut days = lock(&self.sessions);
         let day = days.entry(dt).or_default();
-        for name in day.unread(listed) {
-            let appended = from_bytes(&folder::read(&folder.join(&name))?.into(), &name)?;
-            day.note(name, appended);
+        for object in day.unread(listed) {
+            let path = folder.join(&object.name);
+            let appended = from_bytes(&folder::read(&path)?.into(), &path.display().to_string());
+            day.note(object, appended.map_err(|error| advised(error, SESSIONS))?);
         }
         Ok(day.current().to_vec())
     }
@@ -80,6 +82,7 @@ mod tests {
         for _ in 0..2 {
             let error = lake.current(on, on).await.expect_err("broken");
             assert!(error.kind == Kind::Corrupt && error.chain().contains(&name), "{}", error.chain());
+            assert!(error.chain().contains("sessions/dt=2026-11-20/") && error.chain().contains("--window morning"));
         }
         std::fs::remove_file(&path).expect("removed");
         assert_eq!(lake.current(on, on).await.expect("current"), [status(0)]);

@@ -170,6 +170,10 @@ impl Control for MemoryLake {
     async fn read(&self, log: Log, after: usize) -> Result<Vec<Vec<u8>>> {
         Ok(self.state().log(log).iter().skip(after).cloned().collect())
     }
+
+    fn place_of(&self, log: Log, number: usize) -> String {
+        format!("control/{}/{}", log.folder(), crate::stored::control::name(number))
+    }
 }
 
 impl SetAside for MemoryLake {

@@ -1,6 +1,6 @@
 //! Control logs, whatever holds them: names of entries, `00000001.json`, and which number is next.
 
-use mendlake_ports::control::Log;
+use mendlake_ports::control::{Log, RESTORE};
 use mendlake_ports::{Kind, PortError, Result};
 
 /// The name of an entry.
@@ -15,15 +15,19 @@ pub fn number(text: &str) -> Option<usize> {
 }
 
 /// The number of the newest entry of those with these names, 0 where there is none. `Corrupt` where one before it is
-/// missing. Names of no entry are ignored.
-pub fn newest(log: Log, names: impl IntoIterator<Item = impl AsRef<str>>) -> Result<usize> {
+/// missing; `place_of` names it. Names of no entry are ignored.
+pub fn newest(
+    log: Log,
+    names: impl IntoIterator<Item = impl AsRef<str>>,
+    place_of: impl Fn(usize) -> String,
+) -> Result<usize> {
     let mut newest = 0;
     // In the order of numbers: names are in theirs only up to eight digits.
     let mut numbers: Vec<usize> = names.into_iter().filter_map(|name| number(name.as_ref())).collect();
     numbers.sort_unstable();
     for number in numbers {
         if number != newest + 1 {
-            return Err(missing(log, newest + 1));
+            return Err(missing(log, newest + 1, &place_of(newest + 1)));
         }
         newest = number;
     }
@@ -31,8 +35,9 @@ pub fn newest(log: Log, names: impl IntoIterator<Item = impl AsRef<str>>) -> Res
 }
 
 /// An entry is not there though a later one is.
-pub fn missing(log: Log, number: usize) -> PortError {
-    PortError::new(Kind::Corrupt, format!("read control log `{}`: entry {number} is missing", log.folder()))
+pub fn missing(log: Log, number: usize, place: &str) -> PortError {
+    let what = format!("read control log `{}`: entry {number} is missing, `{place}`; {RESTORE}", log.folder());
+    PortError::new(Kind::Corrupt, what)
 }
 
 /// `Rejected` where an entry with this number would leave a hole after the newest.

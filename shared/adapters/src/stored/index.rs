@@ -1,4 +1,5 @@
-//! What one handle knows of the table `quotes`, whatever holds it: objects never change, so each is read once.
+//! What one handle knows of the table `quotes`, whatever holds it: our writers change no object, so each is read once, and
+//! anew where its listing shows that somebody else overwrote it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +10,7 @@ use mendlake_domain::minute::Minute;
 use mendlake_domain::quote::StoredRow;
 use mendlake_domain::symbol::Symbol;
 
+use super::listing::Listed;
 use super::quotes::within;
 
 /// The most rows kept of objects that were read: about 60 MB. A session of 500 symbols has 195,000.
@@ -48,20 +50,20 @@ impl Index {
     }
 
     /// The objects of a date whose footers are not known yet, of all there are.
-    pub fn unknown(&self, dt: NaiveDate, listed: impl IntoIterator<Item = String>) -> Vec<String> {
-        let listed: BTreeSet<String> = listed.into_iter().collect();
+    pub fn unknown(&self, dt: NaiveDate, listed: impl IntoIterator<Item = Listed>) -> Vec<Listed> {
+        let listed: BTreeSet<Listed> = listed.into_iter().collect();
         let mut days = lock(&self.days);
         let day = days.known.entry(dt).or_default();
         if day.spans.keys().any(|known| !listed.contains(known)) {
-            // Somebody took objects away by hand: what they said must not stay.
+            // Somebody took objects away by hand, or overwrote them: what they said must not stay.
             *day = Day::default();
         }
-        listed.into_iter().filter(|name| !day.spans.contains_key(name)).collect()
+        listed.into_iter().filter(|object| !day.spans.contains_key(object)).collect()
     }
 
     /// Notes what the footer of an object says it holds.
-    pub fn note(&self, dt: NaiveDate, name: String, held: &Coverage) {
-        lock(&self.days).known.entry(dt).or_default().note(name, held);
+    pub fn note(&self, dt: NaiveDate, object: Listed, held: &Coverage) {
+        lock(&self.days).known.entry(dt).or_default().note(object, held);
     }
 
     /// What the known objects of a date hold of `[from, to)`.
@@ -70,18 +72,18 @@ impl Index {
     }
 
     /// The known objects of a date that may have rows of these symbols in `[from, to)`.
-    pub fn with_rows_of(&self, dt: NaiveDate, symbols: &BTreeSet<Symbol>, from: Minute, to: Minute) -> Vec<String> {
+    pub fn with_rows_of(&self, dt: NaiveDate, symbols: &BTreeSet<Symbol>, from: Minute, to: Minute) -> Vec<Listed> {
         lock(&self.days).known.get(&dt).map(|day| day.with_rows_of(symbols, from, to)).unwrap_or_default()
     }
 
     /// The rows of an object, where they were kept.
-    pub fn opened(&self, dt: NaiveDate, name: &str) -> Option<Arc<Vec<StoredRow>>> {
-        lock(&self.opened).objects.get(&(dt, name.to_owned())).cloned()
+    pub fn opened(&self, dt: NaiveDate, object: &Listed) -> Option<Arc<Vec<StoredRow>>> {
+        lock(&self.opened).objects.get(&(dt, object.clone())).cloned()
     }
 
     /// Keeps the rows of an object, as long as there is room.
-    pub fn keep(&self, dt: NaiveDate, name: String, rows: Arc<Vec<StoredRow>>) {
-        lock(&self.opened).keep((dt, name), rows);
+    pub fn keep(&self, dt: NaiveDate, object: Listed, rows: Arc<Vec<StoredRow>>) {
+        lock(&self.opened).keep((dt, object), rows);
     }
 }
 
@@ -96,37 +98,38 @@ struct Days {
 #[derive(Debug, Default)]
 struct Day {
     /// Of each object, the first and the last minute of each symbol: enough to know which to open for rows.
-    spans: BTreeMap<String, Vec<(Symbol, Minute, Minute)>>,
+    spans: BTreeMap<Listed, Vec<(Symbol, Minute, Minute)>>,
     /// All of them, joined.
     coverage: Coverage,
 }
 
 impl Day {
-    fn note(&mut self, name: String, held: &Coverage) {
+    fn note(&mut self, object: Listed, held: &Coverage) {
         let span = |(symbol, held): (&Symbol, &Held)| {
             let present = held.present();
             Some((symbol.clone(), present.first()?, present.last()?))
         };
         self.coverage.join(held);
-        self.spans.insert(name, held.0.iter().filter_map(span).collect());
+        self.spans.insert(object, held.0.iter().filter_map(span).collect());
     }
 
-    fn with_rows_of(&self, symbols: &BTreeSet<Symbol>, from: Minute, to: Minute) -> Vec<String> {
+    fn with_rows_of(&self, symbols: &BTreeSet<Symbol>, from: Minute, to: Minute) -> Vec<Listed> {
         let touches =
             |(symbol, first, last): &(Symbol, Minute, Minute)| *first < to && *last >= from && symbols.contains(symbol);
-        self.spans.iter().filter(|(_, spans)| spans.iter().any(touches)).map(|(name, _)| name.clone()).collect()
+        self.spans.iter().filter(|(_, spans)| spans.iter().any(touches)).map(|(object, _)| object.clone()).collect()
     }
 }
 
-/// Rows of objects that were read. Objects never change, so they are never stale; those of the oldest dates go first.
+/// Rows of objects that were read. An object that is overwritten is another one, so they are never stale; those of the oldest
+/// dates go first.
 #[derive(Debug, Default)]
 struct Opened {
-    objects: BTreeMap<(NaiveDate, String), Arc<Vec<StoredRow>>>,
+    objects: BTreeMap<(NaiveDate, Listed), Arc<Vec<StoredRow>>>,
     rows: usize,
 }
 
 impl Opened {
-    fn keep(&mut self, key: (NaiveDate, String), rows: Arc<Vec<StoredRow>>) {
+    fn keep(&mut self, key: (NaiveDate, Listed), rows: Arc<Vec<StoredRow>>) {
         if let Some(before) = self.objects.insert(key, rows.clone()) {
             self.rows -= before.len();
         }
@@ -146,7 +149,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stored::listing::Stamp;
     use crate::stored::quotes::tests::row;
+
+    fn listed(name: &str) -> Listed {
+        Listed { name: name.to_owned(), stamp: Stamp::default() }
+    }
 
     #[test]
     fn rows_are_kept_up_to_a_bound_and_the_oldest_dates_go_first() {
@@ -155,10 +163,10 @@ mod tests {
         let rows = Arc::new(vec![row("A", 0); MOST_OPENED_ROWS / 2]);
         let day = |n| dt + chrono::Days::new(n);
         for n in [1, 0, 2] {
-            index.keep(day(n), "object".into(), rows.clone());
-            index.keep(day(n), "object".into(), rows.clone());
+            index.keep(day(n), listed("object"), rows.clone());
+            index.keep(day(n), listed("object"), rows.clone());
         }
-        let kept = [0, 1, 2].map(|n| index.opened(day(n), "object").is_some());
+        let kept = [0, 1, 2].map(|n| index.opened(day(n), &listed("object")).is_some());
         assert_eq!(kept, [false, true, true], "twice kept counts once");
     }
 
@@ -168,8 +176,8 @@ mod tests {
         let first = row("A", 0).row.minute.date();
         let days: Vec<NaiveDate> = first.iter_days().take(MOST_DAYS + 1).collect();
         let held = Coverage::of([&row("A", 0).row]);
-        days.iter().for_each(|dt| index.note(*dt, "a".into(), &held));
-        let known = |dt: NaiveDate| index.unknown(dt, ["a".to_owned()]).is_empty();
+        days.iter().for_each(|dt| index.note(*dt, listed("a"), &held));
+        let known = |dt: NaiveDate| index.unknown(dt, [listed("a")]).is_empty();
         let reader = index.begin(&days);
         drop(index.begin(&days[..1]));
         assert!(days.iter().all(|dt| known(*dt)), "somebody reads them");
@@ -183,13 +191,30 @@ mod tests {
         let index = Index::default();
         let (first, second) = (row("A", 0), row("A", 1));
         let dt = first.row.minute.date();
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(index.unknown(dt, names(&["a", "b"])), ["a", "b"]);
+        let names = |names: &[&str]| names.iter().map(|name| listed(name)).collect::<Vec<_>>();
+        assert_eq!(index.unknown(dt, names(&["a", "b"])), names(&["a", "b"]));
         for (name, row) in [("a", &first), ("b", &second)] {
-            index.note(dt, name.into(), &Coverage::of([&row.row]));
+            index.note(dt, listed(name), &Coverage::of([&row.row]));
         }
-        assert_eq!(index.unknown(dt, names(&["a", "b", "c"])), ["c"]);
-        assert_eq!(index.unknown(dt, names(&["b"])), ["b"], "what `a` said must not stay");
+        assert_eq!(index.unknown(dt, names(&["a", "b", "c"])), names(&["c"]));
+        assert_eq!(index.unknown(dt, names(&["b"])), names(&["b"]), "what `a` said must not stay");
         assert_eq!(index.coverage(dt, first.row.minute, second.row.minute + 1), Coverage::default());
+    }
+
+    #[test]
+    fn an_object_that_was_overwritten_is_known_anew() {
+        let index = Index::default();
+        let row = row("A", 0);
+        let dt = row.row.minute.date();
+        let stamped = |bytes, change: &str| Listed { name: "a".into(), stamp: Stamp { bytes, change: change.into() } };
+        let first = stamped(9, "1");
+        index.note(dt, first.clone(), &Coverage::of([&row.row]));
+        index.keep(dt, first.clone(), Arc::new(vec![row.clone()]));
+        assert_eq!(index.unknown(dt, [first]), []);
+        for other in [stamped(8, "1"), stamped(9, "2")] {
+            assert_eq!(index.unknown(dt, [other.clone()]), std::slice::from_ref(&other));
+            assert_eq!(index.coverage(dt, row.row.minute, row.row.minute + 1), Coverage::default());
+            assert!(index.opened(dt, &other).is_none(), "nor are its rows those of before");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What lies among the objects of the table `quotes`.
+//! What lies among the objects of the table `quotes`, and what a listing tells of a file.
 
 use chrono::NaiveDate;
 use mendlake_ports::{Kind, PortError};
@@ -12,6 +12,24 @@ pub struct StoredObject {
     pub dt: NaiveDate,
     /// Its name.
     pub name: String,
+}
+
+/// A file as a listing shows it. One whose bytes were overwritten is another file of the same name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// What tells its bytes from others.
+    pub stamp: Stamp,
+}
+
+/// What a listing tells of a file's bytes, without reading them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp {
+    /// How many there are.
+    pub bytes: u64,
+    /// The ETag in S3, the time of the last change on disk.
+    pub change: String,
 }
 
 /// What lies in the folders of the table `quotes`, by date and name.
@@ -38,10 +56,29 @@ impl Listing {
     pub fn into_objects(self, table: &str) -> Result<Vec<StoredObject>, PortError> {
         match self.foreign.first() {
             None => Ok(self.objects),
-            Some(StoredObject { dt, name }) => {
-                let what = format!("read `{name}` in `{table}/dt={dt}`: no object has such a name, move it away");
-                Err(PortError::new(Kind::Corrupt, what))
-            }
+            Some(StoredObject { dt, name }) => Err(foreign(table, *dt, name)),
         }
     }
+}
+
+/// The objects of what lies in the folder of a date. `Corrupt` where another file would be read as one; `table` is where the
+/// folders of dates are.
+pub fn objects_of(
+    dt: NaiveDate,
+    listed: impl IntoIterator<Item = Listed>,
+    table: &str,
+) -> Result<Vec<Listed>, PortError> {
+    let mut objects = Vec::new();
+    for file in listed.into_iter().filter(|file| file.name.ends_with(EXTENSION)) {
+        if file.name.parse::<ObjectName>().is_err() {
+            return Err(foreign(table, dt, &file.name));
+        }
+        objects.push(file);
+    }
+    Ok(objects)
+}
+
+fn foreign(table: &str, dt: NaiveDate, name: &str) -> PortError {
+    let what = format!("read `{name}` in `{table}/dt={dt}`: no object has such a name, move it away");
+    PortError::new(Kind::Corrupt, what)
 }

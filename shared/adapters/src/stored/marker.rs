@@ -10,6 +10,10 @@ pub const NAME: &str = "mendlake.json";
 /// The version of a lake's layout this release writes, and the newest it reads.
 pub const VERSION: u32 = 1;
 
+/// What to do about a marker that is none: its instant is for people alone.
+const RESTORE: &str = "put back what it was, in S3 from its older version, or write `{\"v\":1,\"created_at\":\"2026-11-20T14:30:00.000Z\"}` \
+                       there with the day the lake was made";
+
 /// What the marker says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marker {
@@ -38,7 +42,10 @@ impl Marker {
         struct VersionOnly {
             v: u32,
         }
-        let corrupt = |error| PortError::caused(Kind::Corrupt, format!("read `{NAME}` of `{place}`"), error);
+        let corrupt = |error: serde_json::Error| {
+            let what = format!("read `{}/{NAME}`: no lake's marker: {error}; {RESTORE}", place.trim_end_matches('/'));
+            PortError::new(Kind::Corrupt, what)
+        };
         let VersionOnly { v } = serde_json::from_slice(bytes).map_err(corrupt)?;
         if v > VERSION {
             let what =
@@ -72,7 +79,12 @@ mod tests {
         for bytes in [&b""[..], b"{}", b"{\"v\":1}", b"\xff"] {
             let error = Marker::parse(bytes, "/lake").expect_err("no marker");
             assert_eq!(error.kind, Kind::Corrupt);
-            assert!(error.chain().contains("`/lake`"), "{}", error.chain());
+            assert!(error.chain().contains("`/lake/mendlake.json`"), "{}", error.chain());
         }
+        let error = Marker::parse(b"{}", "s3://lake/").expect_err("no marker").chain();
+        assert!(error.contains("`s3://lake/mendlake.json`") && error.contains("older version"), "{error}");
+        let (_, advised) = RESTORE.split_once('`').expect("a marker to write");
+        let (advised, _) = advised.split_once('`').expect("a marker to write");
+        assert!(Marker::parse(advised.as_bytes(), "/lake").is_ok(), "what is advised works");
     }
 }

@@ -7,6 +7,8 @@ use mendlake_domain::gap::Unrecoverable;
 use mendlake_domain::quote::Basis;
 use mendlake_domain::status::SessionStatus;
 
+use super::listing::Listed;
+
 /// The current status of each symbol-session, by day and symbol.
 pub fn current(statuses: impl IntoIterator<Item = SessionStatus>) -> Vec<SessionStatus> {
     let mut newest: BTreeMap<_, SessionStatus> = BTreeMap::new();
@@ -40,28 +42,28 @@ pub fn order(a: &SessionStatus, b: &SessionStatus) -> Ordering {
     key(a).cmp(&key(b))
 }
 
-/// The statuses of one date, folded from objects that never change.
+/// The statuses of one date, folded from objects that our writers never change.
 #[derive(Debug, Default)]
 pub struct Day {
     /// The objects read.
-    read: BTreeSet<String>,
+    read: BTreeSet<Listed>,
     current: Vec<SessionStatus>,
 }
 
 impl Day {
     /// The objects that were not read yet, of all there are.
-    pub fn unread(&mut self, listed: BTreeSet<String>) -> Vec<String> {
+    pub fn unread(&mut self, listed: BTreeSet<Listed>) -> Vec<Listed> {
         if !self.read.is_subset(&listed) {
-            // Somebody took objects away by hand: what they said must not stay.
+            // Somebody took objects away by hand, or overwrote them: what they said must not stay.
             *self = Self::default();
         }
-        listed.into_iter().filter(|name| !self.read.contains(name)).collect()
+        listed.into_iter().filter(|object| !self.read.contains(object)).collect()
     }
 
     /// Notes what an object says.
-    pub fn note(&mut self, name: String, appended: Vec<SessionStatus>) {
+    pub fn note(&mut self, object: Listed, appended: Vec<SessionStatus>) {
         self.current = current(std::mem::take(&mut self.current).into_iter().chain(appended));
-        self.read.insert(name);
+        self.read.insert(object);
     }
 
     /// The current statuses of the objects read, by symbol.

@@ -16,6 +16,7 @@ pub async fn all(control: &impl Control, again: &impl Control) {
     a_number_beyond_the_next_is_rejected(control, again).await;
     reading_after_a_number_gives_what_is_above_it(control, again).await;
     the_logs_do_not_mix(control, again).await;
+    every_entry_has_a_place_of_its_own(control, again);
     whoever_appends_has_a_number_of_their_own(control, again).await;
 }
 
@@ -40,6 +41,18 @@ pub async fn a_number_is_taken_once_and_its_entry_never_changes(control: &impl C
     assert_eq!(control.append(Log::Overlay, number + 1, b"third").await.expect("append"), Appended::Done);
     assert_eq!(again.append(Log::Overlay, number, b"fourth").await.expect("append"), Appended::Taken);
     assert_eq!(again.read(Log::Overlay, number - 1).await.expect("read"), [b"first", b"third"]);
+}
+
+/// Both handles name one place for an entry, and no other entry has it.
+pub fn every_entry_has_a_place_of_its_own(control: &impl Control, again: &impl Control) {
+    let entries = Log::ALL.into_iter().flat_map(|log| [1, 2, 123_456_789].map(|number| (log, number)));
+    let mut places = std::collections::BTreeSet::new();
+    for (log, number) in entries {
+        let place = control.place_of(log, number);
+        assert_eq!(place, again.place_of(log, number));
+        assert!(place.contains(log.folder()) && place.contains(&number.to_string()), "{place}");
+        assert!(places.insert(place), "{log:?} {number}");
+    }
 }
 
 /// Of two at once, one is `Taken`, and the other's entry is the one that is read.

@@ -72,7 +72,7 @@ async fn lake(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Finding::good(check, format!("`{folder}`, made {}", reading.lake.created_at()))];
     findings.push(holder(&reading));
     findings.push(watchlist(&reading, config).await);
-    findings.push(looked::reconciled(&reading).await);
+    findings.push(looked::reconciled(&reading, reading.lake.created_at(), None).await);
     findings.extend(looked::aside(&reading).await);
     findings
 }

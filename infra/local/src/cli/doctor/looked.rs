@@ -13,6 +13,12 @@ use super::Finding;
 use crate::look::Look;
 use crate::{times, watching};
 
+/// The check of the ledger.
+const LEDGER: &str = "ledger";
+
+/// Without a whole reconciliation for longer, something is wrong: they are hourly, and one lasts a quarter of an hour at most.
+const SILENT_MS: i64 = 90 * 60_000;
+
 /// Fewer days left in the calendar are worth knowing.
 const DAYS_LEFT: i64 = 60;
 
@@ -47,22 +53,40 @@ pub(super) async fn watchlist(look: &impl Look, configured: Option<usize>) -> Fi
     }
 }
 
-/// When the lake was last reconciled.
-pub(super) async fn reconciled(look: &impl Look) -> Finding {
-    let check = "ledger";
+/// When the lake, which was made then, was last reconciled; `log` is where whoever does it writes, where that is known.
+pub(super) async fn reconciled(look: &impl Look, made_at: Timestamp, log: Option<&str>) -> Finding {
+    let check = LEDGER;
     let last = match look.ledger() {
         Ok(ledger) => ledger.last_run().await,
         Err(error) => Err(error),
     };
+    let now = look.clock().now();
+    if let Ok(run) = &last {
+        let age_ms = now.ms_since(run.as_ref().map_or(made_at, |run| run.at));
+        if age_ms > SILENT_MS && look.is_worked_on().unwrap_or(false) {
+            return silent(run.is_some(), age_ms, log, look.manner().stale);
+        }
+    }
     match last {
         Err(error) => Finding::wrong(check, error.chain(), look.manner().ledger),
         Ok(None) => Finding::note(check, "nothing was reconciled yet", look.manner().never_reconciled),
         Ok(Some(run)) => {
-            let age = times::stretch(look.clock().now().ms_since(run.at));
+            let age = times::stretch(now.ms_since(run.at));
             let open = run.report.get("open_gaps").and_then(serde_json::Value::as_u64).unwrap_or(0);
             Finding::good(check, format!("last reconciled {age} ago, {open} symbol-minutes open"))
         }
     }
+}
+
+/// Somebody should reconcile, and has not for too long: each run fails, or none is started.
+fn silent(was_ever: bool, age_ms: i64, log: Option<&str>, advice: &str) -> Finding {
+    let age = times::stretch(age_ms);
+    let found = match was_ever {
+        true => format!("the last whole reconciliation was {age} ago, more than it should be"),
+        false => format!("the lake was made {age} ago, and no reconciliation has been whole since"),
+    };
+    let log = log.map(|log| format!("its log group is `{log}`; ")).unwrap_or_default();
+    Finding::wrong(LEDGER, found, format!("{log}{advice}"))
 }
 
 /// What is parked, in quarantine, or dead.
@@ -101,4 +125,20 @@ pub(super) async fn aside(look: &impl Look) -> Vec<Finding> {
 /// A check that could not be made.
 pub(super) fn refused(check: &'static str, error: &PortError) -> Finding {
     Finding::wrong(check, error.chain(), "do what it says, then look again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Grade;
+    use super::*;
+
+    #[test]
+    fn a_reconciler_that_is_silent_is_wrong_and_its_log_is_named() {
+        let finding = silent(true, 3 * 3_600_000, Some("lake-ReconcileLog-1"), "look there");
+        assert_eq!(finding.grade, Grade::Wrong);
+        assert!(finding.found.contains("3 h") && finding.found.contains("more than it should"), "{}", finding.found);
+        assert_eq!(finding.advice.as_deref(), Some("its log group is `lake-ReconcileLog-1`; look there"));
+        let never = silent(false, 3 * 3_600_000, None, "look there");
+        assert!(never.found.contains("since") && never.advice.as_deref() == Some("look there"), "{never:?}");
+    }
 }

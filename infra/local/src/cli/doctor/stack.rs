@@ -30,10 +30,13 @@ pub(super) async fn examine(name: &str) -> Result<Examined> {
     let symbols = match stack.lake().await {
         Ok(lake) => {
             let made = Finding::good("lake", format!("`{}`, made {}", lake.url(), lake.created_at()));
+            let made_at = lake.created_at();
             let look = StackLook::over(stack.clone(), lake)?;
+            // Where it cannot be read, the finding of its function says so.
+            let log = stack.functions().log_group(&stack.outputs.reconcile).await.ok().flatten();
             findings.push(made);
             findings.extend(keys::all(&stack, &look).await);
-            findings.extend([watchlist(&look, None).await, reconciled(&look).await]);
+            findings.extend([watchlist(&look, None).await, reconciled(&look, made_at, log.as_deref()).await]);
             findings.extend(aside(&look).await);
             let list = control::watchlist(look.lake()).await;
             list.map_or(0, |list| list.at(look.clock().now().minute() + 1).len())

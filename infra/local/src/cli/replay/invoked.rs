@@ -26,12 +26,15 @@ const LANDS_FOR_MS: i64 = 60_000;
 pub(super) async fn apply(stack: &StackLook, place: &StackPlace, asked: Asked) -> Result<Replayed, Failure> {
     let priced = priced(place, stack, &asked).await?;
     let mut done = ReplayReport::default();
+    let mut parts = 0;
     if priced.0.symbol_sessions > 0 {
         let begun_at = stack.clock().now();
+        parts = asked.tasks(begun_at).len();
         done = invoke(stack, &asked, begun_at).await?;
-        landed(stack, place, &asked, &priced.0, (&done, begun_at)).await?;
+        let landed = landed(stack, place, &asked, &priced.0, (&done, begun_at)).await;
+        landed.map_err(|failure| failure.after(parts, parts))?;
     }
-    let missing = still_missing(place, stack, &asked).await?;
+    let missing = still_missing(place, stack, &asked).await.map_err(|failure| failure.after(parts, parts))?;
     Ok(asked.result(priced, Some(done), Some(missing)))
 }
 

@@ -6,15 +6,12 @@ use mendlake_adapters::stored::listing::StoredObject;
 use mendlake_domain::calendar::Calendar;
 use mendlake_domain::minute::Minute;
 use mendlake_ports::clock::Clock;
+use mendlake_ports::error::PortError;
 use serde::Serialize;
 
 use super::Verified;
-use crate::cli::Failure;
 use crate::look::Look;
 use crate::stack::StackLook;
-
-/// Where the two differ, both are asked again this often: rows land, and heal, while the query runs.
-const MORE_TRIES: usize = 1;
 
 /// What Athena says.
 #[derive(Debug, Serialize)]
@@ -42,23 +39,38 @@ impl Opinion {
     }
 }
 
-/// What was verified, with Athena's opinion unless that is unwanted.
+/// What was verified, with Athena's opinion unless that is unwanted, or with why there is none.
 pub(super) async fn joined(
     (verified, objects): (Verified, Vec<StoredObject>),
     stack: &StackLook,
     without: bool,
-) -> Result<Verified, Failure> {
+) -> Verified {
     let horizon = stack.settings().horizon(stack.clock().now());
-    let Some((from, to)) = range(&objects, horizon).filter(|_| !without) else { return Ok(verified) };
-    let (mut scanned_bytes, mut differ) = stack.disagreements(from, to).await?;
-    for _ in 0..MORE_TRIES {
-        if !differ.is_empty() {
-            let (bytes, again) = stack.disagreements(from, to).await?;
-            (scanned_bytes, differ) = (scanned_bytes + bytes, again);
+    match range(&objects, horizon).filter(|_| !without) {
+        None => verified,
+        Some((from, to)) => with(verified, asked(stack, from, to).await),
+    }
+}
+
+async fn asked(stack: &StackLook, from: Minute, to: Minute) -> Result<Opinion, PortError> {
+    let (scanned_bytes, differ) = stack.disagreements(from, to).await?;
+    Ok(Opinion { from, to, scanned_bytes, differ })
+}
+
+/// Whatever becomes of the second opinion, the first one stays. A lake whose second opinion is missing is not found sound: it
+/// was asked for.
+fn with(verified: Verified, opinion: Result<Opinion, PortError>) -> Verified {
+    match opinion {
+        Ok(opinion) => {
+            let sound = verified.sound && opinion.differ.is_empty();
+            Verified { athena: Some(opinion), sound, ..verified }
+        }
+        Err(error) => {
+            // Athena's own words may be several lines.
+            let why = error.chain().split_whitespace().collect::<Vec<_>>().join(" ");
+            Verified { athena_unasked: Some(why), sound: false, ..verified }
         }
     }
-    let sound = verified.sound && differ.is_empty();
-    Ok(Verified { athena: Some(Opinion { from, to, scanned_bytes, differ }), sound, ..verified })
 }
 
 /// The settled minutes of the dates that have objects; `None` where there are none.
@@ -72,7 +84,40 @@ fn range(objects: &[StoredObject], horizon: Minute) -> Option<(Minute, Minute)> 
 
 #[cfg(test)]
 mod tests {
+    use mendlake_ports::error::Kind;
+    use mendlake_reconcile::AuditReport;
+
+    use super::super::text;
     use super::*;
+
+    #[test]
+    fn where_athena_cannot_be_asked_the_findings_stay_and_the_lake_is_not_sound() {
+        let found = Verified {
+            objects: 2,
+            rows_in_objects: 9,
+            corrupt: vec!["dt=2026-11-20: read `x`: cut off".into()],
+            foreign: Vec::new(),
+            audit: AuditReport::default(),
+            ledger: true,
+            parked: 0,
+            quarantined: 0,
+            dead_letters: 0,
+            athena: None,
+            athena_unasked: None,
+            sound: true,
+            mends: "",
+            lands: "",
+        };
+        let error = PortError::caused(Kind::Rejected, "ask Athena", "HIVE_BAD_DATA:\n bad");
+        let verified = with(found, Err(error));
+        assert!(!verified.sound);
+        let (told, json) = (text(&verified), serde_json::to_value(&verified).expect("JSON"));
+        for part in ["read `x`: cut off", "Athena could not be asked: ask Athena: HIVE_BAD_DATA: bad\n", "not sound"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert_eq!(json["athena_unasked"], "ask Athena: HIVE_BAD_DATA: bad");
+        assert!(json.get("athena").is_none() && json["sound"] == false, "{json}");
+    }
 
     #[test]
     fn settled_minutes_of_the_dates_there_are_are_asked_for() {

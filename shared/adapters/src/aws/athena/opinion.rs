@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mendlake_domain::minute::Minute;
 use mendlake_domain::symbol::Symbol;
 use mendlake_ports::clock::Clock;
-use mendlake_ports::error::Result;
+use mendlake_ports::error::{PortError, Result};
 use mendlake_ports::lake::Lake;
 use serde::Serialize;
 
@@ -35,7 +35,9 @@ impl AthenaCoverage {
         let mut opinion = Opinion { from, to, scanned_bytes: 0, differ: Vec::new() };
         for _ in 0..=MORE_TRIES {
             let scanned = self.coverage(clock, from, to).await?;
-            let footers = lake.coverage(from, to).await?;
+            let footers = lake.coverage(from, to).await;
+            let footers =
+                footers.map_err(|error| PortError::caused(error.kind, "read the footers beside it", error))?;
             let symbols: BTreeSet<&Symbol> = scanned.coverage.0.keys().chain(footers.0.keys()).collect();
             let differ = |symbol: &&Symbol| scanned.coverage.get(symbol) != footers.get(symbol);
             opinion.scanned_bytes += scanned.bytes;

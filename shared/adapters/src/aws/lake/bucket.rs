@@ -7,11 +7,13 @@ use aws_sdk_s3::config::Config;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::Object;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mendlake_ports::{Kind, PortError, Result};
 
-use crate::aws::error::{code, failed};
+use crate::aws::error::{code, failed, unanswered};
+use crate::stored::listing::{Listed, Stamp};
 
 /// Calls at once of one answer: enough to hide most of their way, few enough for a small function's memory.
 const AT_ONCE: usize = 16;
@@ -120,7 +122,7 @@ impl Bucket {
         };
         let wanted = output.content_length();
         let body = output.body.collect().await;
-        let bytes = body.map_err(|error| PortError::caused(Kind::Unavailable, doing(), error))?.into_bytes();
+        let bytes = body.map_err(|error| unanswered(doing(), &error))?.into_bytes();
         match wanted {
             Some(wanted) if wanted != bytes.len() as i64 => {
                 let what = format!("{}: the answer broke off after {} of {wanted} bytes", doing(), bytes.len());
@@ -138,9 +140,18 @@ impl Bucket {
 
     /// The keys that begin with this, without that beginning, in the order of their bytes.
     pub(super) async fn list(&self, beginning: &str) -> Result<Vec<String>> {
+        Ok(self.listed(beginning).await?.into_iter().map(|object| object.name).collect())
+    }
+
+    /// The same, each with what tells its object's bytes from others.
+    pub(super) async fn listed(&self, beginning: &str) -> Result<Vec<Listed>> {
         let pages = self.pages(beginning, false).await?;
-        let keys = pages.iter().flat_map(ListObjectsV2Output::contents).filter_map(|object| object.key());
-        Ok(keys.filter_map(|key| Some(key.strip_prefix(beginning)?.to_owned())).collect())
+        let listed = |object: &Object| {
+            let name = object.key()?.strip_prefix(beginning)?.to_owned();
+            let bytes = object.size().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
+            Some(Listed { name, stamp: Stamp { bytes, change: object.e_tag().unwrap_or_default().to_owned() } })
+        };
+        Ok(pages.iter().flat_map(ListObjectsV2Output::contents).filter_map(listed).collect())
     }
 
     /// The folders right under this one, which ends with `/`, in the order of their bytes.
@@ -242,6 +253,7 @@ mod tests {
         let bucket = Bucket::new(Client::new(&config), "lake", "");
         let error = bucket.create("k", vec![], Tries::One).await.expect_err("nothing is known");
         assert_eq!((error.kind, log.asked().len()), (Kind::Unavailable, 1), "{}", error.chain());
+        assert!(error.is_no_answer() && error.chain().contains("look at the network"), "{}", error.chain());
     }
 
     #[tokio::test]

@@ -22,17 +22,22 @@ impl Control for S3Lake {
         let newest = self.newest(log).await?;
         at_once((after + 1..=newest).map(|number| self.read_entry(log, number))).await
     }
+
+    fn place_of(&self, log: Log, number: usize) -> String {
+        self.bucket.url(&self.entry(log, number))
+    }
 }
 
 impl S3Lake {
     /// The number of the newest entry, 0 where there is none. `Corrupt` where one before it is missing.
     async fn newest(&self, log: Log) -> Result<usize> {
-        newest(log, self.bucket.list(&self.bucket.key(&folder_of(log))).await?)
+        let names = self.bucket.list(&self.bucket.key(&folder_of(log))).await?;
+        newest(log, names, |number| self.place_of(log, number))
     }
 
     async fn read_entry(&self, log: Log, number: usize) -> Result<Vec<u8>> {
         let entry = self.bucket.get(&self.entry(log, number), Part::Whole).await?;
-        entry.map(|entry| entry.to_vec()).ok_or_else(|| missing(log, number))
+        entry.map(|entry| entry.to_vec()).ok_or_else(|| missing(log, number, &self.place_of(log, number)))
     }
 
     fn entry(&self, log: Log, number: usize) -> String {

@@ -52,9 +52,12 @@ impl Fake {
         let mut objects = self.objects.lock().expect("no test panicked with it");
         match (asked.method.as_str(), objects.get(&key)) {
             ("GET", _) if key.is_empty() => {
-                let mut keys: BTreeSet<String> = objects.keys().cloned().collect();
+                let mut keys: BTreeMap<String, Told> =
+                    objects.iter().map(|(key, bytes)| (key.clone(), told(bytes))).collect();
                 drop(objects);
-                keys.extend(self.ghosts_for(query));
+                for ghost in self.ghosts_for(query) {
+                    keys.entry(ghost).or_insert((0, String::new()));
+                }
                 list(&keys, query)
             }
             ("GET", None) => Answer::s3(404, "NoSuchKey"),
@@ -97,8 +100,15 @@ fn get(bytes: &[u8], range: Option<&str>) -> Answer {
     }
 }
 
+/// Size and ETag.
+type Told = (usize, String);
+
+fn told(bytes: &[u8]) -> Told {
+    (bytes.len(), crate::stored::digest::of_bytes(bytes))
+}
+
 /// The page after the token, which is the last key or folder of the page before.
-fn list(keys: &BTreeSet<String>, query: &str) -> Answer {
+fn list(keys: &BTreeMap<String, Told>, query: &str) -> Answer {
     let prefix = parameter(query, "prefix").unwrap_or_default();
     let after = parameter(query, "continuation-token").unwrap_or_default();
     let by_folder = parameter(query, "delimiter").is_some();
@@ -106,7 +116,7 @@ fn list(keys: &BTreeSet<String>, query: &str) -> Answer {
         Some((folder, _)) if by_folder => format!("{prefix}{folder}/"),
         _ => key.clone(),
     };
-    let entries: BTreeSet<String> = keys.iter().filter(|key| key.starts_with(&prefix)).map(shown).collect();
+    let entries: BTreeSet<String> = keys.keys().filter(|key| key.starts_with(&prefix)).map(shown).collect();
     let rest: Vec<&String> = entries.iter().filter(|entry| **entry > after).collect();
     let most = parameter(query, "max-keys").map_or(PAGE, |most| most.parse().expect("a number"));
     let page = &rest[..rest.len().min(most)];
@@ -117,7 +127,10 @@ fn list(keys: &BTreeSet<String>, query: &str) -> Answer {
     for entry in page {
         xml.push_str(&match by_folder && entry.ends_with('/') {
             true => format!("<CommonPrefixes><Prefix>{entry}</Prefix></CommonPrefixes>"),
-            false => format!("<Contents><Key>{entry}</Key></Contents>"),
+            false => {
+                let (size, tag) = &keys[entry.as_str()];
+                format!("<Contents><Key>{entry}</Key><Size>{size}</Size><ETag>\"{tag}\"</ETag></Contents>")
+            }
         });
     }
     Answer::new(200, xml + "</ListBucketResult>")

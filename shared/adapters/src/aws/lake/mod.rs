@@ -59,10 +59,15 @@ impl S3Lake {
     /// Opens the lake under a prefix of a bucket, which may be empty. `Rejected` where there is none, or one of a newer
     /// version.
     pub async fn open(client: Client, bucket: &str, prefix: &str) -> Result<Self> {
+        Self::open_or_say(client, bucket, prefix, "name a lake's bucket or make a lake there").await
+    }
+
+    /// The same; `advice` says what to do where there is none.
+    pub async fn open_or_say(client: Client, bucket: &str, prefix: &str, advice: &str) -> Result<Self> {
         let bucket = named(client, bucket, prefix)?;
         match read_marker(&bucket).await? {
             Some(marker) => Ok(Self::at(bucket, &marker)),
-            None => Err(refuse(&bucket, "there is no `mendlake.json`, name a lake's bucket or make a lake there")),
+            None => Err(refuse(&bucket, &format!("there is no `mendlake.json`, {advice}"))),
         }
     }
 

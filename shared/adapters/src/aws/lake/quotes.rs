@@ -17,7 +17,8 @@ use super::{S3Lake, gone};
 use crate::parquet::footer::{self, Footer, Tail};
 use crate::parquet::quotes::{TABLE, from_bytes, to_bytes, verify};
 use crate::parquet::sessions;
-use crate::stored::listing::{Listing, StoredObject};
+use crate::stored::damaged::{QUOTES_IN_S3, advised};
+use crate::stored::listing::{Listed, Listing, StoredObject, objects_of};
 use crate::stored::name::{EXTENSION, date_of, folder_of};
 use crate::stored::quotes::{prepare, sort};
 
@@ -52,7 +53,7 @@ impl Lake for S3Lake {
             self.refresh(&dates).await?;
             found = self.rows_of(&dates, symbols, from, to).await?;
         }
-        let mut rows = found.map_err(|object| gone(&self.url_of(&object)))?;
+        let mut rows = found.map_err(|(dt, object)| gone(&self.url_of(dt, &object.name)))?;
         sort(&mut rows);
         Ok(rows)
     }
@@ -81,7 +82,7 @@ impl S3Lake {
     /// `Corrupt` where they do not, `Unavailable` where it is not there (any more).
     pub async fn verify_object(&self, object: &StoredObject) -> Result<Footer> {
         let bytes = self.bucket.get(&self.quotes_key(object.dt, &object.name), Part::Whole).await?;
-        verify(&bytes.ok_or_else(|| gone(&self.url_of(object)))?, object.dt, &object.name)
+        verify(&bytes.ok_or_else(|| gone(&self.url_of(object.dt, &object.name)))?, object.dt, &object.name)
     }
 
     /// The oldest date of which there is anything in `quotes` or in `sessions`, whatever it is worth.
@@ -115,36 +116,34 @@ impl S3Lake {
             return Ok(());
         }
         // Taken away between its listing and its reading: listed once more, it is not there.
-        let again = lost.into_iter().map(|object| object.dt).collect();
-        self.read_new_footers(again).await?.first().map_or(Ok(()), |object| Err(gone(&self.url_of(object))))
+        let again = lost.into_iter().map(|(dt, _)| dt).collect();
+        let lost = self.read_new_footers(again).await?;
+        lost.first().map_or(Ok(()), |(dt, object)| Err(gone(&self.url_of(*dt, &object.name))))
     }
 
     /// Reads the footers of these dates that are not known; gives the objects that were listed and then gone.
-    async fn read_new_footers(&self, dates: BTreeSet<NaiveDate>) -> Result<Vec<StoredObject>> {
+    async fn read_new_footers(&self, dates: BTreeSet<NaiveDate>) -> Result<Vec<OfDate>> {
         let listed = at_once(dates.into_iter().map(|dt| self.unknown(dt))).await?;
         let lost = at_once(listed.into_iter().flatten().map(|object| self.read_footer(object))).await?;
         Ok(lost.into_iter().flatten().collect())
     }
 
     /// The objects of a date whose footers are not known.
-    async fn unknown(&self, dt: NaiveDate) -> Result<Vec<StoredObject>> {
-        let mut listing = Listing::default();
-        for name in self.bucket.list(&self.quotes_key(dt, "")).await? {
-            listing.note(dt, name);
-        }
-        let names = listing.into_objects(&self.table())?.into_iter().map(|object| object.name);
-        Ok(self.index.unknown(dt, names).into_iter().map(|name| StoredObject { dt, name }).collect())
+    async fn unknown(&self, dt: NaiveDate) -> Result<Vec<OfDate>> {
+        let listed = self.bucket.listed(&self.quotes_key(dt, "")).await?;
+        let objects = objects_of(dt, listed, &self.table()).map_err(|error| advised(error, QUOTES_IN_S3))?;
+        Ok(self.index.unknown(dt, objects).into_iter().map(|object| (dt, object)).collect())
     }
 
     /// Notes an object's footer; gives the object where it is gone.
-    async fn read_footer(&self, object: StoredObject) -> Result<Option<StoredObject>> {
-        let StoredObject { dt, name } = &object;
-        let key = self.quotes_key(*dt, name);
-        let tail = ObjectTail { bucket: &self.bucket, key, name, is_gone: AtomicBool::new(false) };
+    async fn read_footer(&self, (dt, object): OfDate) -> Result<Option<OfDate>> {
+        let key = self.quotes_key(dt, &object.name);
+        let url = self.bucket.url(&key);
+        let tail = ObjectTail { bucket: &self.bucket, key, url, is_gone: AtomicBool::new(false) };
         match footer::read(&tail).await {
-            Ok(footer) => self.index.note(*dt, name.clone(), &footer.coverage),
-            Err(_) if tail.is_gone.load(Ordering::Relaxed) => return Ok(Some(object)),
-            Err(error) => return Err(error),
+            Ok(footer) => self.index.note(dt, object, &footer.coverage),
+            Err(_) if tail.is_gone.load(Ordering::Relaxed) => return Ok(Some((dt, object))),
+            Err(error) => return Err(advised(error, QUOTES_IN_S3)),
         }
         Ok(None)
     }
@@ -156,12 +155,12 @@ impl S3Lake {
         symbols: &BTreeSet<Symbol>,
         from: Minute,
         to: Minute,
-    ) -> Result<std::result::Result<Vec<StoredRow>, StoredObject>> {
+    ) -> Result<std::result::Result<Vec<StoredRow>, OfDate>> {
         let of_date = |dt: NaiveDate| {
-            let names = self.index.with_rows_of(dt, symbols, from, to);
-            names.into_iter().map(move |name| StoredObject { dt, name })
+            let objects = self.index.with_rows_of(dt, symbols, from, to);
+            objects.into_iter().map(move |object| (dt, object))
         };
-        let objects: Vec<StoredObject> = dates.iter().copied().flat_map(of_date).collect();
+        let objects: Vec<OfDate> = dates.iter().copied().flat_map(of_date).collect();
         let found = at_once(objects.into_iter().map(|object| self.rows_in(object, symbols, from, to))).await?;
         Ok(found.into_iter().collect::<std::result::Result<Vec<_>, _>>().map(|rows| rows.concat()))
     }
@@ -169,11 +168,11 @@ impl S3Lake {
     /// The rows an object has of these symbols in `[from, to)`; the object where it is gone.
     async fn rows_in(
         &self,
-        object: StoredObject,
+        object: OfDate,
         symbols: &BTreeSet<Symbol>,
         from: Minute,
         to: Minute,
-    ) -> Result<std::result::Result<Vec<StoredRow>, StoredObject>> {
+    ) -> Result<std::result::Result<Vec<StoredRow>, OfDate>> {
         let Some(rows) = self.opened(&object).await? else { return Ok(Err(object)) };
         let named = |row: &StoredRow| symbols.contains(&row.row.symbol);
         let inside = |row: &StoredRow| row.row.minute >= from && row.row.minute < to;
@@ -182,13 +181,15 @@ impl S3Lake {
 
     /// The rows of an object, read once as long as the cache has room; `None` where it is gone. Whole objects: what a
     /// batch left is small, and only whole bytes have a checksum.
-    async fn opened(&self, StoredObject { dt, name }: &StoredObject) -> Result<Option<Arc<Vec<StoredRow>>>> {
-        if let Some(rows) = self.index.opened(*dt, name) {
+    async fn opened(&self, (dt, object): &OfDate) -> Result<Option<Arc<Vec<StoredRow>>>> {
+        if let Some(rows) = self.index.opened(*dt, object) {
             return Ok(Some(rows));
         }
-        let Some(bytes) = self.bucket.get(&self.quotes_key(*dt, name), Part::Whole).await? else { return Ok(None) };
-        let rows = Arc::new(from_bytes(&bytes, name)?);
-        self.index.keep(*dt, name.clone(), rows.clone());
+        let key = self.quotes_key(*dt, &object.name);
+        let Some(bytes) = self.bucket.get(&key, Part::Whole).await? else { return Ok(None) };
+        let rows = from_bytes(&bytes, &self.bucket.url(&key)).map_err(|error| advised(error, QUOTES_IN_S3))?;
+        let rows = Arc::new(rows);
+        self.index.keep(*dt, object.clone(), rows.clone());
         Ok(Some(rows))
     }
 
@@ -196,8 +197,8 @@ impl S3Lake {
         self.bucket.key(&format!("{TABLE}/{}/{name}", folder_of(dt)))
     }
 
-    fn url_of(&self, object: &StoredObject) -> String {
-        self.bucket.url(&self.quotes_key(object.dt, &object.name))
+    fn url_of(&self, dt: NaiveDate, name: &str) -> String {
+        self.bucket.url(&self.quotes_key(dt, name))
     }
 
     fn table(&self) -> String {
@@ -205,18 +206,21 @@ impl S3Lake {
     }
 }
 
+/// An object of a date.
+type OfDate = (NaiveDate, Listed);
+
 /// The end of an object.
 struct ObjectTail<'a> {
     bucket: &'a Bucket,
     key: String,
-    name: &'a str,
+    url: String,
     /// Whether it turned out not to be there.
     is_gone: AtomicBool,
 }
 
 impl Tail for ObjectTail<'_> {
     fn name(&self) -> &str {
-        self.name
+        &self.url
     }
 
     async fn tail(&self, bytes: usize) -> Result<Vec<u8>> {
@@ -224,7 +228,7 @@ impl Tail for ObjectTail<'_> {
             Some(tail) => Ok(tail.to_vec()),
             None => {
                 self.is_gone.store(true, Ordering::Relaxed);
-                Err(gone(&self.bucket.url(&self.key)))
+                Err(gone(&self.url))
             }
         }
     }

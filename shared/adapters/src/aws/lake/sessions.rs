@@ -10,7 +10,9 @@ use mendlake_ports::sessions::Sessions;
 use super::bucket::{Part, Tries, at_once};
 use super::{S3Lake, gone};
 use crate::parquet::sessions::{TABLE, from_bytes, name, to_bytes};
+use crate::stored::damaged::{SESSIONS, advised};
 use crate::stored::index::lock;
+use crate::stored::listing::Listed;
 use crate::stored::name::{EXTENSION, folder_of};
 
 impl Sessions for S3Lake {
@@ -39,29 +41,28 @@ impl S3Lake {
         let lost = self.read_new_statuses(dt).await?;
         if !lost.is_empty() {
             // Taken away between its listing and its reading: listed once more, it is not there.
-            if let Some(name) = self.read_new_statuses(dt).await?.first() {
-                return Err(gone(&self.bucket.url(&self.session_key(dt, name))));
+            if let Some(object) = self.read_new_statuses(dt).await?.first() {
+                return Err(gone(&self.bucket.url(&self.session_key(dt, &object.name))));
             }
         }
         Ok(lock(&self.sessions).get(&dt).map(|day| day.current().to_vec()).unwrap_or_default())
     }
 
     /// Reads the objects of a date that were not read yet; gives those that were listed and then gone.
-    async fn read_new_statuses(&self, dt: NaiveDate) -> Result<Vec<String>> {
-        let listed = self.bucket.list(&self.session_key(dt, "")).await?;
-        let listed = listed.into_iter().filter(|name| name.ends_with(EXTENSION)).collect();
+    async fn read_new_statuses(&self, dt: NaiveDate) -> Result<Vec<Listed>> {
+        let listed = self.bucket.listed(&self.session_key(dt, "")).await?;
+        let listed = listed.into_iter().filter(|object| object.name.ends_with(EXTENSION)).collect();
         let unread = lock(&self.sessions).entry(dt).or_default().unread(listed);
-        let lost = at_once(unread.into_iter().map(|name| self.read_statuses(dt, name))).await?;
+        let lost = at_once(unread.into_iter().map(|object| self.read_statuses(dt, object))).await?;
         Ok(lost.into_iter().flatten().collect())
     }
 
-    /// Notes what an object says; gives its name where it is gone.
-    async fn read_statuses(&self, dt: NaiveDate, name: String) -> Result<Option<String>> {
-        let Some(bytes) = self.bucket.get(&self.session_key(dt, &name), Part::Whole).await? else {
-            return Ok(Some(name));
-        };
-        let appended = from_bytes(&bytes, &name)?;
-        lock(&self.sessions).entry(dt).or_default().note(name, appended);
+    /// Notes what an object says; gives the object where it is gone.
+    async fn read_statuses(&self, dt: NaiveDate, object: Listed) -> Result<Option<Listed>> {
+        let key = self.session_key(dt, &object.name);
+        let Some(bytes) = self.bucket.get(&key, Part::Whole).await? else { return Ok(Some(object)) };
+        let appended = from_bytes(&bytes, &self.bucket.url(&key)).map_err(|error| advised(error, SESSIONS))?;
+        lock(&self.sessions).entry(dt).or_default().note(object, appended);
         Ok(None)
     }
 

@@ -88,6 +88,42 @@ async fn an_unreadable_object_is_corrupt_and_named() {
 }
 
 #[tokio::test]
+async fn an_object_that_was_overwritten_is_read_anew_and_named_whole_with_what_to_do() {
+    let (fake, lake) = lake("").await;
+    let key = publish(&lake, 0).await;
+    let whole = fake.objects()[&key].clone();
+    let (covered, rows) = (coverage_of_all(&lake).await.expect("coverage"), rows_of_all(&lake).await.expect("rows"));
+    fake.put(&key, &vec![0; whole.len()]);
+    for error in [coverage_of_all(&lake).await.map(drop), rows_of_all(&lake).await.map(drop)] {
+        let chain = error.expect_err("a warm handle sees it").chain();
+        for part in [format!("`s3://lake/{key}`"), "`mendlake verify`".into(), "restore its older version".into()] {
+            assert!(chain.contains(&part), "{part}: {chain}");
+        }
+    }
+    fake.put(&key, &whole);
+    assert_eq!(coverage_of_all(&lake).await.expect("restored"), covered);
+    assert_eq!(rows_of_all(&lake).await.expect("restored"), rows);
+    // Its rows alone: a footer does not notice.
+    let mut flipped = whole;
+    flipped[40] ^= 1;
+    fake.put(&key, &flipped);
+    let chain = rows_of_all(&lake).await.expect_err("a warm handle sees it").chain();
+    assert!(chain.contains(&format!("`s3://lake/{key}`")) && chain.contains("restore its older version"), "{chain}");
+}
+
+#[tokio::test]
+async fn a_status_that_was_overwritten_is_read_anew_and_named_whole() {
+    let (fake, lake) = lake("").await;
+    let on = status(0).on;
+    Sessions::append(&lake, &[status(0)]).await.expect("appended");
+    assert_eq!(lake.current(on, on).await.expect("current"), [status(0)]);
+    let key = fake.objects().into_keys().find(|key| key.starts_with("sessions/")).expect("an object");
+    fake.put(&key, b"other");
+    let chain = lake.current(on, on).await.expect_err("overwritten").chain();
+    assert!(chain.contains(&format!("`s3://lake/{key}`")) && chain.contains("--window morning"), "{chain}");
+}
+
+#[tokio::test]
 async fn a_foreign_object_is_corrupt_and_named_and_others_are_ignored() {
     let (fake, lake) = lake("").await;
     let key = publish(&lake, 0).await;
@@ -191,6 +227,12 @@ async fn a_missing_control_entry_is_corrupt_and_named() {
     let error = lake.read(Log::Overlay, 0).await.expect_err("a hole");
     assert_eq!(error.kind, Kind::Corrupt);
     assert!(error.chain().contains("`overlay`: entry 2 is missing"), "{}", error.chain());
+    assert!(error.chain().contains("`s3://lake/control/overlay/00000002.json`; put back"), "{}", error.chain());
+    fake.put("control/overlay/00000002.json", b"{}");
+    let chain = mendlake_ports::control::overlay(&lake).await.expect_err("no versions").chain();
+    for part in ["entry 1", "`s3://lake/control/overlay/00000001.json`", "from its older version"] {
+        assert!(chain.contains(part), "{part}: {chain}");
+    }
 }
 
 #[tokio::test]
