@@ -286,6 +286,10 @@ mod tests {
                 _ => Ok(Vec::new()),
             }
         }
+
+        fn place_of(&self, _: Log, _: usize) -> String {
+            unreachable!("no entry is damaged")
+        }
     }
 
     #[tokio::test]
