@@ -128,6 +128,10 @@ fn requested(report: &RequestReport) -> Judged {
         RequestOutcome::Late => {
             (Level::WARN, None, format!("{minute}: too late by {lag_ms} ms, left to the reconciler"))
         }
+        RequestOutcome::Early => {
+            let ahead_ms = -lag_ms;
+            (Level::WARN, None, format!("{minute}: too early by {ahead_ms} ms, nothing is requested: a clock is ahead"))
+        }
         RequestOutcome::Duplicate => (Level::INFO, None, format!("{minute}: requested already")),
         RequestOutcome::NoSession | RequestOutcome::NothingWatched => {
             (Level::DEBUG, None, format!("{minute}: nothing to request"))
