@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mendlake_domain::calendar::Session;
 use mendlake_domain::coverage::MinuteSet;
 use mendlake_domain::gap::{Gap, OpenReason, Unrecoverable, Upheld, Verdict};
+use mendlake_domain::law;
 use mendlake_domain::minute::{Minute, Timestamp};
 use mendlake_domain::plan::REREAD_AFTER_MS;
 use mendlake_domain::quote::{Basis, Row, StoredRow};
@@ -55,13 +56,19 @@ pub struct ReplayReport {
     pub failed: BTreeMap<String, usize>,
     /// Rows put into the stream, by basis.
     pub healed: BTreeMap<Basis, usize>,
-    /// Of these, corrections of rows that were present.
+    /// Of these, corrections that take the place of rows that were present.
     pub corrected: usize,
     /// Suspect rows that stay because nothing had traded.
     pub upheld: usize,
     /// Rows that stay because no whole candle can tell.
     pub undecidable: Vec<(Symbol, Minute)>,
     /// Symbol-minutes given up, by why.
+    /// Of these, corrections that a later one goes before: what is current stays so.
+    #[serde(default)]
+    pub outranked: usize,
+    /// With `force`, symbol-minutes whose row stays since nobody told a better one, by why.
+    #[serde(default)]
+    pub not_replaced: BTreeMap<OpenReason, usize>,
     pub given_up: BTreeMap<Unrecoverable, usize>,
     /// Symbol-minutes that stay open, by why.
     pub open: BTreeMap<OpenReason, usize>,
@@ -92,6 +99,8 @@ impl ReplayReport {
         add(&mut self.given_up, other.given_up);
         add(&mut self.open, other.open);
         self.records += other.records;
+        self.outranked += other.outranked;
+        add(&mut self.not_replaced, other.not_replaced);
         self.not_expected.extend(other.not_expected);
         self.out_of_time += other.out_of_time;
     }
@@ -201,7 +210,9 @@ impl<P: Place> Replay<'_, '_, P> {
         self.report.symbol_sessions += 1;
         self.report.calls_planned += 1;
         let revision = self.task.requested_at.unwrap_or(self.now).epoch_s();
-        Some(Wanted { symbol: symbol.clone(), session: *session, minutes, suspects, current, force, revision })
+        let latest_revision = law::latest_revision(self.now);
+        let (symbol, session) = (symbol.clone(), *session);
+        Some(Wanted { symbol, session, minutes, suspects, current, force, revision, latest_revision })
     }
 
     /// Puts rows into the stream, packed. Records the stream may or may not have taken are appended again.
@@ -301,7 +312,16 @@ impl<P: Place> Replay<'_, '_, P> {
         let report = &mut *self.report;
         for row in &healed.rows {
             *report.healed.entry(row.basis).or_default() += 1;
-            report.corrected += usize::from(row.revision > 0);
+            match wanted.current_row(row.minute) {
+                _ if row.revision == 0 => {}
+                Some(current) if current.order(&StoredRow { row: row.clone(), stored_at }).is_lt() => {
+                    report.outranked += 1;
+                }
+                _ => report.corrected += 1,
+            }
+        }
+        for (why, minutes) in &healed.kept {
+            *report.not_replaced.entry(*why).or_default() += minutes.len();
         }
         report.upheld += healed.frozen.quiet.len();
         let undecidable = healed.frozen.undecidable.iter().map(|minute| (wanted.symbol.clone(), minute));
@@ -314,3 +334,4 @@ impl<P: Place> Replay<'_, '_, P> {
         }
     }
 }
+        let stored_at = self.healer.place.clock().now();

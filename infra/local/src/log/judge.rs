@@ -194,6 +194,8 @@ fn replayed(report: &ReplayReport) -> Judged {
     let mut text =
         format!("{healed} rows for {} missing of {} symbol-sessions", report.missing, report.symbol_sessions);
     note(&mut text, "corrected", report.corrected);
+    note(&mut text, "not replaced", report.not_replaced.values().sum());
+    note(&mut text, "outranked by later corrections", report.outranked);
     note(&mut text, "given up", report.given_up.values().sum());
     note(&mut text, "still open", open);
     text.push_str(&listed("; failed calls: ", &report.failed));
