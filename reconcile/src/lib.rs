@@ -26,4 +26,4 @@ pub use listing::{OpenRun, open_runs};
 pub use pricing::{Price, price};
 pub use probe::{Entitlement, Probe, probe, probe_source};
 pub use reconcile::{ReconcileReport, Window, reconcile};
-pub use replay::{Patience, ReplayReport, replay};
+pub use replay::{MOST_CALLS, Patience, ReplayReport, replay};

@@ -17,9 +17,6 @@ use crate::event::{Failures, Messages};
 /// The fields of a task. Beside messages of the queue they are no batch, and what was meant is not guessed.
 const TASK_FIELDS: [&str; 7] = ["v", "symbols", "from", "to", "mode", "force", "requested_at"];
 
-/// The most calls that one invocation is asked for: what the largest plan of a vendor answers in a quarter of an hour.
-const MOST_CALLS: usize = 4_500;
-
 /// What was replayed.
 #[derive(Debug)]
 pub enum Replayed {
@@ -68,24 +65,16 @@ fn is_batch(payload: &Value) -> Result<bool> {
     }
 }
 
-/// The task that a payload asks for at this instant. A range that takes more calls than one invocation makes is refused with
-/// their number.
+/// The task that a payload asks for at this instant.
 pub(super) fn wanted(settings: &Settings, now: Timestamp, payload: Value) -> Result<ReplayTask> {
     is_batch(&payload)?;
     let text = payload.to_string();
     let _: ReplayTask = read("the payload", payload)?;
     let refused = |error| PortError::caused(Kind::Rejected, "read the payload", error);
     let task = ReplayTask::parse(&text, now).map_err(refused)?;
-    let calls = most_calls(settings, &task)?;
-    if calls > MOST_CALLS {
-        let what = format!(
-            "replay {} symbols from {} to {}: it may take {calls} calls, more than the {MOST_CALLS} that one invocation \
-             makes; name fewer symbols or a shorter range",
-            task.symbols.len(),
-            task.from,
-            task.to
-        );
-        return Err(PortError::new(Kind::Rejected, what));
+    let refused = |error| PortError::caused(Kind::Rejected, "read the payload: fields `from` and `to`", error);
+    for minute in [task.from, task.to + -1] {
+        settings.calendar.session_on(settings.calendar.day_of(minute)).map_err(refused)?;
     }
     Ok(task)
 }
@@ -119,18 +108,6 @@ async fn task(place: &impl Place, settings: &Settings, body: &str) -> Result<Opt
             Ok(None)
         }
     }
-}
-
-/// One call for each symbol and session of the range, by the calendar alone.
-fn most_calls(settings: &Settings, task: &ReplayTask) -> Result<usize> {
-    let refused = |error| PortError::caused(Kind::Rejected, "read the payload: fields `from` and `to`", error);
-    let calendar = settings.calendar;
-    let days = mendlake_domain::calendar::days(calendar.day_of(task.from), calendar.day_of(task.to + -1));
-    let mut sessions = 0;
-    for day in days {
-        sessions += usize::from(calendar.session_on(day).map_err(refused)?.is_some());
-    }
-    Ok(sessions * task.symbols.len())
 }
 
 #[cfg(test)]
