@@ -63,7 +63,7 @@ pub struct ReplayTask {
     #[serde(default)]
     pub force: bool,
     /// When the task was asked for. Its epoch second is the revision of every correction the task makes, so that a task
-    /// delivered twice corrects alike.
+    /// delivered twice corrects alike; but for rows whose revision is of an instant still to come, which it goes one beyond.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<Timestamp>,
 }
