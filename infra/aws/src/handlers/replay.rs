@@ -28,7 +28,7 @@ pub enum Replayed {
         failures: Failures,
     },
     /// A direct invocation.
-    Asked(ReplayReport),
+    Asked(Box<ReplayReport>),
 }
 
 /// Replays an event of the queue, or the task that the payload is.
@@ -45,7 +45,7 @@ pub async fn handle(place: &impl Place, settings: &Settings, deadline: Timestamp
     // Corrections of one invocation have one revision, however often it is tried.
     let task = ReplayTask { requested_at: task.requested_at.or(Some(now)), ..task };
     // A person waits: it may wait for budget as long as the function's time goes, and then says what is left.
-    replay(place, settings, &task, Patience::Until(until)).await.map(Replayed::Asked)
+    replay(place, settings, &task, Patience::Until(until)).await.map(|report| Replayed::Asked(Box::new(report)))
 }
 
 /// Whether a payload holds messages of the queue. One that is a task besides is refused: an empty batch is done at once, and
