@@ -11,7 +11,7 @@ use mendlake_ports::control;
 use mendlake_ports::error::{Kind, PortError, Result};
 use mendlake_ports::expectations::{Expectation, Expectations};
 use mendlake_ports::place::Place;
-use mendlake_ports::queue::{Message, Queue, failures};
+use mendlake_ports::queue::{MAX_DELAY_MS, Message, Queue, failures};
 use mendlake_ports::source::QuoteSource;
 use mendlake_ports::source_states::SourceStates;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,10 @@ const FIRST_VISIBLE_MS: i64 = 1_000;
 
 /// A tick whose messages could not become visible by then is late and does nothing.
 const LATE_AFTER_MS: i64 = 5_000;
+
+/// A tick that comes longer than this before its minute is early and does nothing: a queue could not delay the minute's
+/// messages, of which the last becomes visible seconds after it began. No scheduler does that whose clock is right.
+const EARLY_BEFORE_MS: i64 = MAX_DELAY_MS - 60_000;
 
 /// How often messages that were refused one by one are sent again.
 const SEND_TRIES: usize = 3;
@@ -40,6 +44,9 @@ pub enum RequestOutcome {
     NothingWatched,
     /// Too late: nothing was written, reserved or sent.
     Late,
+    /// Too early, by a clock that is ahead: nothing was written, reserved or sent. A tick in time finds the minute as if this
+    /// one had not come; without one it is dark, and open for the reconciler once it has settled.
+    Early,
     /// Another tick of this minute came first: nothing was sent.
     Duplicate,
 }
@@ -59,11 +66,12 @@ pub struct RequestReport {
     pub messages: usize,
     /// Messages the queue did not accept; their symbols are left to the reconciler.
     pub unsent: usize,
-    /// How long after its earliest instant, the start of minute M−1, the tick ran, in milliseconds.
+    /// How long after its earliest instant, the start of minute M−1, the tick ran, in milliseconds; below 0 where it ran
+    /// before that.
     pub lag_ms: i64,
 }
 
-/// Requests the samples of `minute`. Duplicate and late ticks are harmless.
+/// Requests the samples of `minute`. Duplicate, late and early ticks are harmless.
 pub async fn request(place: &impl Place, settings: &Settings, minute: Minute) -> Result<RequestReport> {
     let now = place.clock().now();
     let report = |outcome| RequestReport {
@@ -77,6 +85,9 @@ pub async fn request(place: &impl Place, settings: &Settings, minute: Minute) ->
     };
     if now.ms_since(minute.start()) > LATE_AFTER_MS {
         return Ok(report(RequestOutcome::Late));
+    }
+    if minute.start().ms_since(now) > EARLY_BEFORE_MS {
+        return Ok(report(RequestOutcome::Early));
     }
     let overlay = control::overlay(place.lake()).await?;
     let schedule = Schedule { calendar: settings.calendar, overlay };

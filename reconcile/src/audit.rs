@@ -183,7 +183,11 @@ impl Auditor {
             self.law(law::no_look_ahead(&stored.row, session));
             self.law(law::known_before_stored(stored));
         }
-        self.law(law::one_current(&StoredRow::current(rows.to_vec())));
+        let current = StoredRow::current(rows.to_vec());
+        self.law(law::one_current(&current));
+        for stored in &current {
+            self.law(law::revised_in_time(stored, rows));
+        }
     }
 
     /// Law 1 of one symbol-session.

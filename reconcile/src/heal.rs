@@ -39,6 +39,25 @@ pub(crate) struct Wanted {
     pub(crate) force: bool,
     /// The revision of corrections.
     pub(crate) revision: i64,
+    /// The latest revision that is not of an instant still to come.
+    pub(crate) latest_revision: i64,
+}
+
+impl Wanted {
+    /// The current row of a minute.
+    pub(crate) fn current_row(&self, minute: Minute) -> Option<&StoredRow> {
+        // The current rows of one symbol are sorted by minute.
+        let at = self.current.binary_search_by_key(&minute, |stored| stored.row.minute);
+        at.ok().map(|at| &self.current[at])
+    }
+
+    /// The revision of a correction of a minute: the request's, or one more than the current row's where that is of an
+    /// instant still to come. Some clock was wrong when that row was made, and until then nothing would come before it: the
+    /// lake could not be mended for years. Such a correction is one more row each time its task is delivered.
+    fn revision_of(&self, minute: Minute) -> i64 {
+        let current = self.current_row(minute).map_or(0, |stored| stored.row.revision);
+        if current > self.latest_revision { current.saturating_add(1) } else { self.revision }
+    }
 }
 
 /// What came of it.
@@ -48,6 +67,8 @@ pub(crate) struct HealedSession {
     pub(crate) reads: Vec<Evidence>,
     pub(crate) open: BTreeMap<OpenReason, MinuteSet>,
     pub(crate) given_up: BTreeMap<Unrecoverable, MinuteSet>,
+    /// With `force`: minutes whose row stays, and why.
+    pub(crate) kept: BTreeMap<OpenReason, MinuteSet>,
     pub(crate) frozen: Verdicts,
     /// Some source was really asked and answered or failed: what only lacked budget or entitlement is no attempt.
     pub(crate) attempted: bool,
@@ -188,27 +209,30 @@ impl<P: Place> Healer<'_, P> {
         let attempted = !known.reads.is_empty() || known.failed.iter().any(|why| !no_budget.contains(why));
         let mut healed = HealedSession { attempted, ..HealedSession::default() };
         healed.reads = known.reads.iter().map(Evidence::of).collect();
-        let present: MinuteSet = wanted.current.iter().map(|stored| stored.row.minute).collect();
         let undecided = if known.reads.is_empty() { worst(&known.failed) } else { OpenReason::UnprovenQuiet };
         for minute in wanted.minutes.iter() {
             // A source that failed may hold the candle that the others lack: its failure is then the reason.
             let failed = known.failed.iter().copied().find(|why| *why == OpenReason::Unavailable);
-            match decided.minutes.get(&minute) {
+            let is_present = wanted.current_row(minute).is_some();
+            let why = match decided.minutes.get(&minute) {
                 Some(Decision::Heal(price)) => {
-                    let revision = if present.contains(minute) { wanted.revision } else { 0 };
+                    let revision = if is_present { wanted.revision_of(minute) } else { 0 };
                     healed.rows.push(price.clone().row(&wanted.symbol, minute, revision));
+                    continue;
                 }
-                _ if present.contains(minute) => {}
-                Some(Decision::GiveUp(why)) => drop(healed.given_up.entry(*why).or_default().insert(minute)),
-                Some(Decision::Wait(why)) => {
-                    let why = failed.filter(|_| *why != OpenReason::MarketAbsent).unwrap_or(*why);
-                    healed.open.entry(why).or_default().insert(minute);
+                Some(Decision::GiveUp(why)) if !is_present => {
+                    healed.given_up.entry(*why).or_default().insert(minute);
+                    continue;
                 }
-                _ => drop(healed.open.entry(undecided).or_default().insert(minute)),
-            }
+                Some(Decision::GiveUp(_)) => OpenReason::Empty,
+                Some(Decision::Wait(why)) => failed.filter(|_| *why != OpenReason::MarketAbsent).unwrap_or(*why),
+                _ => undecided,
+            };
+            let stays = if is_present { &mut healed.kept } else { &mut healed.open };
+            stays.entry(why).or_default().insert(minute);
         }
         for (minute, price) in &decided.frozen.corrected {
-            healed.rows.push(price.clone().row(&wanted.symbol, *minute, wanted.revision));
+            healed.rows.push(price.clone().row(&wanted.symbol, *minute, wanted.revision_of(*minute)));
         }
         healed.frozen = decided.frozen;
         healed

@@ -1,12 +1,14 @@
 //! What calls cost: how many minutes of a source's rate they take, beside live collection.
 
+use std::collections::BTreeMap;
+
 use mendlake_domain::quote::SourceName;
 use mendlake_domain::settings::{Settings, replay_share};
 use mendlake_ports::clock::Clock;
 use mendlake_ports::error::Result;
 use mendlake_ports::place::Place;
 use mendlake_ports::source::{CandleSource, QuoteSource};
-use mendlake_ports::source_states::{Health, SourceStates};
+use mendlake_ports::source_states::{Health, SourceState, SourceStates};
 use serde::{Deserialize, Serialize};
 
 use crate::calls::CANDLE_ENDPOINT;
@@ -18,12 +20,26 @@ use crate::reconcile::out_of_range;
 pub struct Price {
     /// The calls, at least.
     pub calls: usize,
-    /// The first source that may be asked; null where no key's plan includes candles.
+    /// The first source that may be asked; null where none may.
     pub source: Option<SourceName>,
+    /// The sources before it, or all where none may be asked, and why they may not.
+    pub barred: BTreeMap<SourceName, Barred>,
     /// Calls a minute that live collection leaves of its rate now.
     pub calls_a_minute: u32,
     /// Minutes it takes at that rate; null where nothing is left before the session's end, or no source may be asked.
     pub minutes: Option<usize>,
+}
+
+/// Why a source may not be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Barred {
+    /// Whoever looks cannot read a key for it.
+    KeyUnread,
+    /// It refused its key.
+    KeyRefused,
+    /// Its key's plan does not include candles.
+    NotInPlan,
 }
 
 /// Prices calls as things stand now.
@@ -31,9 +47,11 @@ pub async fn price(place: &impl Place, settings: &Settings, calls: usize) -> Res
     let now = place.clock().now().minute();
     let context = Context::load(place.lake(), settings).await?;
     let in_session = context.schedule.session_of(now).map_err(out_of_range)?.is_some();
+    let mut barred = BTreeMap::new();
     for source in place.candles() {
         let state = place.ledger().state(source.name(), CANDLE_ENDPOINT).await?;
-        if state.health != Health::Good && state.key_version == source.key_version().await {
+        if let Some(why) = why_barred(&state, &source.key_version().await) {
+            barred.insert(source.name().clone(), why);
             continue;
         }
         let shared = in_session && source.name() == place.quotes().name();
@@ -41,7 +59,34 @@ pub async fn price(place: &impl Place, settings: &Settings, calls: usize) -> Res
         let calls_a_minute = replay_share(state.limit.unwrap_or_else(|| source.configured_limit()), live);
         let minutes = (calls_a_minute > 0).then(|| calls.div_ceil(calls_a_minute as usize));
         let source = Some(source.name().clone());
-        return Ok(Price { calls, source, calls_a_minute, minutes });
+        return Ok(Price { calls, source, barred, calls_a_minute, minutes });
     }
-    Ok(Price { calls, source: None, calls_a_minute: 0, minutes: None })
+    Ok(Price { calls, source: None, barred, calls_a_minute: 0, minutes: None })
+}
+
+/// Why a source in this state may not be asked with a key of this version, which is empty where no key could be read.
+fn why_barred(state: &SourceState, key_version: &str) -> Option<Barred> {
+    match state.health {
+        _ if key_version.is_empty() => Some(Barred::KeyUnread),
+        Health::Denied if state.key_version == key_version => Some(Barred::KeyRefused),
+        Health::NotEntitled if state.key_version == key_version => Some(Barred::NotInPlan),
+        Health::Good | Health::Denied | Health::NotEntitled => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_barred_for_what_is_wrong_with_the_key_there_is() {
+        let state = |health| SourceState { health, key_version: "1".into(), ..SourceState::default() };
+        assert_eq!(why_barred(&state(Health::Good), "1"), None);
+        assert_eq!(why_barred(&state(Health::Denied), "1"), Some(Barred::KeyRefused));
+        assert_eq!(why_barred(&state(Health::NotEntitled), "1"), Some(Barred::NotInPlan));
+        for health in [Health::Good, Health::Denied, Health::NotEntitled] {
+            assert_eq!(why_barred(&state(health), "2"), None, "{health:?}: another key");
+            assert_eq!(why_barred(&state(health), ""), Some(Barred::KeyUnread), "{health:?}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mendlake_domain::calendar::Session;
 use mendlake_domain::coverage::MinuteSet;
 use mendlake_domain::gap::{Gap, OpenReason, Unrecoverable, Upheld, Verdict};
+use mendlake_domain::law;
 use mendlake_domain::minute::{Minute, Timestamp};
 use mendlake_domain::plan::REREAD_AFTER_MS;
 use mendlake_domain::quote::{Basis, Row, StoredRow};
@@ -12,6 +13,7 @@ use mendlake_domain::record;
 use mendlake_domain::settings::Settings;
 use mendlake_domain::symbol::Symbol;
 use mendlake_domain::task::{Mode, ReplayTask};
+use mendlake_domain::watchlist::watched_sessions;
 use mendlake_ports::clock::Clock;
 use mendlake_ports::control::{self, Log};
 use mendlake_ports::error::{Kind, PortError, Result};
@@ -27,6 +29,10 @@ pub use crate::calls::Patience;
 use crate::context::{Context, History};
 use crate::heal::{HealedSession, Healer, Wanted, next_attempt};
 use crate::reconcile::out_of_range;
+
+/// The most calls that are asked for at once, at one a symbol-session: what the largest plan of a vendor answers in a
+/// quarter of an hour. To look at more takes minutes already, and whoever means it can say it in parts.
+pub const MOST_CALLS: usize = 4_500;
 
 /// How often records the stream did not take are appended again.
 const APPEND_TRIES: usize = 3;
@@ -55,8 +61,14 @@ pub struct ReplayReport {
     pub failed: BTreeMap<String, usize>,
     /// Rows put into the stream, by basis.
     pub healed: BTreeMap<Basis, usize>,
-    /// Of these, corrections of rows that were present.
+    /// Of these, corrections that take the place of rows that were present.
     pub corrected: usize,
+    /// Of these, corrections that a later one goes before: what is current stays so.
+    #[serde(default)]
+    pub outranked: usize,
+    /// With `force`, symbol-minutes whose row stays since nobody told a better one, by why.
+    #[serde(default)]
+    pub not_replaced: BTreeMap<OpenReason, usize>,
     /// Suspect rows that stay because nothing had traded.
     pub upheld: usize,
     /// Rows that stay because no whole candle can tell.
@@ -87,6 +99,8 @@ impl ReplayReport {
         add(&mut self.failed, other.failed);
         add(&mut self.healed, other.healed);
         self.corrected += other.corrected;
+        self.outranked += other.outranked;
+        add(&mut self.not_replaced, other.not_replaced);
         self.upheld += other.upheld;
         self.undecidable.extend(other.undecidable);
         add(&mut self.given_up, other.given_up);
@@ -103,7 +117,10 @@ fn add<K: Ord>(counts: &mut BTreeMap<K, usize>, others: BTreeMap<K, usize>) {
     }
 }
 
-/// Replays a task. Harmless to repeat; what is present is left alone, unless the task forces it.
+/// Replays a task. Harmless to repeat; what is present is left alone, unless the task forces it. Sessions in which nobody
+/// watched any of its symbols cost no call to lake or ledger.
+///
+/// `Rejected`: the range takes more than [`MOST_CALLS`], whatever the mode; the error says how many.
 pub async fn replay(
     place: &impl Place,
     settings: &Settings,
@@ -114,15 +131,22 @@ pub async fn replay(
     let now = place.clock().now();
     let mut report = ReplayReport { mode: task.mode, ..ReplayReport::default() };
     report.not_expected = task.symbols.clone();
-    let sessions = context.schedule.sessions(task.from, task.to).map_err(out_of_range)?;
+    let sessions = watched_sessions(&context.schedule, &context.watchlist, &task.symbols, task.from, task.to);
+    let mut sessions = sessions.map_err(out_of_range)?;
+    sessions.retain(|(session, _)| session.open < settings.horizon(now));
+    refuse_too_much(task, sessions.iter().map(|(_, symbols)| symbols.len()).sum())?;
     let mut unreadable = None;
-    for session in sessions.into_iter().filter(|session| session.open < settings.horizon(now)) {
-        let looked_at = match History::before(place.lake(), &context.schedule, session.on).await {
+    for (session, symbols) in sessions {
+        let history = match task.mode {
+            Mode::Plan => Ok(History::default()),
+            Mode::Apply => History::before(place.lake(), &context.schedule, session.on).await,
+        };
+        let looked_at = match history {
             Ok(history) => {
                 let calls = Calls::new(place, settings, &context, patience);
                 let witnesses_asked = BTreeSet::new();
                 let healer = Healer { place, settings, context: &context, history: &history, calls, witnesses_asked };
-                Replay { healer, task, now, report: &mut report }.session(session).await
+                Replay { healer, task, now, report: &mut report }.session(session, symbols).await
             }
             Err(error) => Err(error),
         };
@@ -138,6 +162,19 @@ pub async fn replay(
     })
 }
 
+fn refuse_too_much(task: &ReplayTask, calls: usize) -> Result<()> {
+    if calls <= MOST_CALLS {
+        return Ok(());
+    }
+    let ReplayTask { symbols, from, to, .. } = task;
+    let what = format!(
+        "replay {} symbols from {from} to {to}: it may take {calls} calls, one a symbol and session, more than the \
+         {MOST_CALLS} that are made at once; name fewer symbols or a shorter range",
+        symbols.len()
+    );
+    Err(PortError::new(Kind::Rejected, what))
+}
+
 struct Replay<'a, 'b, P: Place> {
     healer: Healer<'b, P>,
     task: &'a ReplayTask,
@@ -146,17 +183,17 @@ struct Replay<'a, 'b, P: Place> {
 }
 
 impl<P: Place> Replay<'_, '_, P> {
-    async fn session(mut self, session: Session) -> Result<()> {
+    async fn session(mut self, session: Session, symbols: BTreeSet<Symbol>) -> Result<()> {
         if self.is_over() {
-            self.report.out_of_time += self.task.symbols.len();
+            self.report.out_of_time += symbols.len();
             return Ok(());
         }
-        let rows = self.healer.place.lake().rows(&self.task.symbols, session.open, session.close).await?;
+        let rows = self.healer.place.lake().rows(&symbols, session.open, session.close).await?;
         let mut by_symbol: BTreeMap<Symbol, Vec<StoredRow>> = BTreeMap::new();
         for stored in StoredRow::current(rows) {
             by_symbol.entry(stored.row.symbol.clone()).or_default().push(stored);
         }
-        for symbol in &self.task.symbols {
+        for symbol in &symbols {
             if self.is_over() {
                 self.report.out_of_time += 1;
                 continue;
@@ -214,7 +251,9 @@ impl<P: Place> Replay<'_, '_, P> {
         self.report.symbol_sessions += 1;
         self.report.calls_planned += 1;
         let revision = self.task.requested_at.unwrap_or(self.now).epoch_s();
-        Some(Wanted { symbol: symbol.clone(), session: *session, minutes, suspects, current, force, revision })
+        let latest_revision = law::latest_revision(self.now);
+        let (symbol, session) = (symbol.clone(), *session);
+        Some(Wanted { symbol, session, minutes, suspects, current, force, revision, latest_revision })
     }
 
     /// Puts rows into the stream, packed. Records the stream may or may not have taken are appended again.
@@ -311,10 +350,20 @@ impl<P: Place> Replay<'_, '_, P> {
     }
 
     fn count(&mut self, wanted: &Wanted, healed: &HealedSession) {
+        let stored_at = self.healer.place.clock().now();
         let report = &mut *self.report;
         for row in &healed.rows {
             *report.healed.entry(row.basis).or_default() += 1;
-            report.corrected += usize::from(row.revision > 0);
+            match wanted.current_row(row.minute) {
+                _ if row.revision == 0 => {}
+                Some(current) if current.order(&StoredRow { row: row.clone(), stored_at }).is_lt() => {
+                    report.outranked += 1;
+                }
+                _ => report.corrected += 1,
+            }
+        }
+        for (why, minutes) in &healed.kept {
+            *report.not_replaced.entry(*why).or_default() += minutes.len();
         }
         report.upheld += healed.frozen.quiet.len();
         let undecidable = healed.frozen.undecidable.iter().map(|minute| (wanted.symbol.clone(), minute));

@@ -80,7 +80,7 @@ fn a_parked_batch_that_cannot_be_read_is_told_and_stays_and_the_others_land() {
     let [damaged, whole] = ["000000000000001-damaged.json", "000000000000002-whole.json"].map(|name| parked.join(name));
     fs::write(&damaged, r#"{"v":1,"reason":"why","#).expect("write");
     fs::write(&whole, r#"{"v":1,"reason":"why","stream_id":"4f2c","shard":"0","records":[]}"#).expect("write");
-    says(&on_clock(&["doctor"]), 3, &["2 batches are parked", "runbooks/BatchesParked.md"]);
+    says(&on_clock(&["verify"]), 3, &["2 parked batches", "runbooks/BatchesParked.md", "not sound"]);
     for _ in 0..2 {
         let told = ["000000000000001-damaged.json`", "BatchesParked", "stays where it is", "1 batches are parked"];
         says(&on_clock(&["reconcile"]), 3, &told);

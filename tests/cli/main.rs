@@ -4,5 +4,6 @@ mod errors;
 mod harness;
 mod kill;
 mod lake_errors;
+mod replays;
 mod reports;
 mod running;

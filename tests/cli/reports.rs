@@ -76,7 +76,7 @@ fn every_report_has_its_keys_and_beside_a_daemon_they_agree() {
     assert_eq!(reconcile.json()["window"], "near", "done by the daemon, told here");
 
     let plan = desk.run(&["replay", "--session", "2026-11-27", "--json"]);
-    assert_eq!(keys(&plan.json()), ["done", "from", "plan", "price", "still_missing", "symbols", "to"]);
+    assert_eq!(keys(&plan.json()), ["done", "from", "not_replaced", "plan", "price", "still_missing", "symbols", "to"]);
     assert_eq!((plan.json()["plan"]["missing"].clone(), plan.json()["done"].clone()), (0.into(), Value::Null));
     let forced = desk.run(&["replay", "--session", "2026-11-27", "--symbols", "SPY", "--force"]);
     assert!(forced.out.contains("1 calls at least to finnhub"), "{}", forced.out);

@@ -20,6 +20,8 @@ pub mod place;
 pub mod script;
 pub mod served;
 pub mod source;
+#[cfg(test)]
+mod stages;
 mod state;
 pub mod stream;
 pub mod trace;

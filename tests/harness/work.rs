@@ -8,6 +8,7 @@ use mendlake_domain::task::ReplayTask;
 use mendlake_domain::watchlist::Version;
 use mendlake_ingest::land::{land, park, reland};
 use mendlake_ingest::{Overlays, collect, request};
+use mendlake_ports::clock::Clock;
 use mendlake_ports::control::{self, Log};
 use mendlake_ports::error::Result;
 use mendlake_ports::place::Place;
@@ -94,7 +95,8 @@ async fn samples(place: &SimPlace, settings: &Settings, most: usize) -> Result<D
 
 async fn tasks(place: &SimPlace, settings: &Settings, most: usize) -> Result<Done> {
     for delivery in place.replay_queue().receive(most).await? {
-        let task = ReplayTask::parse(&delivery.body).expect("only reconciliations send tasks here");
+        let task =
+            ReplayTask::parse(&delivery.body, place.clock().now()).expect("only reconciliations send tasks here");
         if replay(place, settings, &task, Patience::Minute).await.is_ok() {
             place.replay_queue().acknowledge(&delivery.receipt).await?;
         }

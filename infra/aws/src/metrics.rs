@@ -71,16 +71,21 @@ pub fn line(stack: &str, at: Timestamp, metrics: &[Metric]) -> String {
     Value::Object(line).to_string()
 }
 
-/// Of a tick: its lag, and what was requested.
+/// Of a tick: its lag, and what was requested. That it was early is only sent where it was: a metric is paid for by the hours
+/// in which it is sent, and these should be none.
 pub fn requested(report: &RequestReport) -> Vec<Metric> {
     let lag = Metric { name: "ScheduleLag", unit: Unit::Milliseconds, value: report.lag_ms as f64 };
-    vec![
+    let mut metrics = vec![
         lag,
         count("RequestedSymbols", report.symbols),
         count("LeftOutSymbols", report.left_out),
         count("UnsentMessages", report.unsent),
         count("LateTicks", usize::from(report.outcome == RequestOutcome::Late)),
-    ]
+    ];
+    if report.outcome == RequestOutcome::Early {
+        metrics.push(count("EarlyTicks", 1));
+    }
+    metrics
 }
 
 /// Of messages: what was sampled, and whether the key was refused.

@@ -7,6 +7,7 @@ use crate::coverage::MinuteSet;
 use crate::minute::{Minute, Timestamp};
 use crate::quote::{Basis, PROVIDER_AHEAD_MS, Row, SAMPLE_WINDOW_MS, StoredRow};
 use crate::symbol::Symbol;
+use crate::task::CLOCKS_APART_MS;
 
 /// A broken law: which, and how.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -126,6 +127,35 @@ pub fn one_current(current: &[StoredRow]) -> Result<(), Violation> {
             broken(5, "one current row", how)
         }
     }
+}
+
+/// Law 5, the rest of it: no current row's revision is of an instant after the row was stored. Until that instant every
+/// correction would stay behind it. `rows` holds all rows of its symbol-minute; others may be among them.
+///
+/// A row whose revision is the next after such a one is how a lake heals from it, and is none itself.
+pub fn revised_in_time(current: &StoredRow, rows: &[StoredRow]) -> Result<(), Violation> {
+    let StoredRow { row, stored_at } = current;
+    if row.revision <= latest_revision(*stored_at) {
+        return Ok(());
+    }
+    let is_before = |other: &Row| {
+        (&other.symbol, other.minute) == (&row.symbol, row.minute)
+            && other.revision.checked_add(1) == Some(row.revision)
+    };
+    if rows.iter().any(|other| is_before(&other.row)) {
+        return Ok(());
+    }
+    let how = format!(
+        "`{}` {} was stored at {stored_at} with revision {}, of a later instant: corrections stay behind it, but for those of \
+         `mendlake replay --force`, which mends it",
+        row.symbol, row.minute, row.revision
+    );
+    broken(5, "one current row", how)
+}
+
+/// The latest revision that a correction can have by then: that of a request of this instant, by a clock a little ahead.
+pub fn latest_revision(at: Timestamp) -> i64 {
+    at.plus_ms(CLOCKS_APART_MS).epoch_s()
 }
 
 /// Law 6, Nothing accepted is lost: every record the stream accepted is landed, set aside, parked, or still ahead of its

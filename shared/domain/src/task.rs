@@ -16,6 +16,10 @@ pub const SYMBOLS_A_SAMPLE: usize = 25;
 /// The most symbols in one replay task. Each is at least one call, so a task stays within a minute's share.
 pub const SYMBOLS_A_TASK: usize = 25;
 
+/// How far the clock of whoever asks for a replay may be ahead of the one that reads the task: clocks that are kept differ by
+/// seconds, and what is further ahead outranks the corrections of other people.
+pub const CLOCKS_APART_MS: i64 = 60_000;
+
 /// A message of the live queue: sample these symbols for this minute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,7 +63,7 @@ pub struct ReplayTask {
     #[serde(default)]
     pub force: bool,
     /// When the task was asked for. Its epoch second is the revision of every correction the task makes, so that a task
-    /// delivered twice corrects alike.
+    /// delivered twice corrects alike; but for rows whose revision is of an instant still to come, which it goes one beyond.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<Timestamp>,
 }
@@ -93,6 +97,21 @@ pub enum TaskError {
         /// The task's `to`.
         to: Minute,
     },
+    /// Asked for at an instant that is still to come: its corrections would outrank all that are asked for until then.
+    #[error(
+        "field `requested_at`: {requested_at} is still to come, it is {now} now: leave it out, or say when it was asked for"
+    )]
+    Ahead {
+        /// The task's `requested_at`.
+        requested_at: Timestamp,
+        /// The reader's instant.
+        now: Timestamp,
+    },
+    /// Asked for so long ago that its corrections would have no revision above that of a live row.
+    #[error(
+        "field `requested_at`: {0} is no instant after the first second of 1970: leave it out, or say when it was asked for"
+    )]
+    TooOld(Timestamp),
 }
 
 impl Sample {
@@ -105,14 +124,20 @@ impl Sample {
 }
 
 impl ReplayTask {
-    /// Reads a message of the replay queue or a direct invocation; the latter may name any number of symbols.
-    pub fn parse(body: &str) -> Result<Self, TaskError> {
+    /// Reads a message of the replay queue or a direct invocation, at this instant; the latter may name any number of symbols.
+    pub fn parse(body: &str, now: Timestamp) -> Result<Self, TaskError> {
         let task: Self = serde_json::from_str(body)?;
         check(task.v, task.symbols.len(), usize::MAX)?;
         if task.to <= task.from {
             return Err(TaskError::Reversed { from: task.from, to: task.to });
         }
-        Ok(task)
+        match task.requested_at {
+            Some(requested_at) if requested_at.ms_since(now) > CLOCKS_APART_MS => {
+                Err(TaskError::Ahead { requested_at, now })
+            }
+            Some(requested_at) if requested_at.epoch_s() < 1 => Err(TaskError::TooOld(requested_at)),
+            _ => Ok(task),
+        }
     }
 }
 
@@ -139,25 +164,28 @@ mod tests {
     const SAMPLE: &str = r#"{"v":1,"minute":"2026-11-20T14:30:00Z","symbols":["AAPL","MSFT"]}"#;
     const TASK: &str = r#"{"v":1,"symbols":["AAPL"],"from":"2026-11-20T14:30:00Z","to":"2026-11-20T21:00:00Z","mode":"apply","force":false,"requested_at":"2026-11-20T21:05:00.000Z"}"#;
 
+    fn parse(body: &str) -> Result<ReplayTask, TaskError> {
+        ReplayTask::parse(body, "2026-11-20T21:06:00Z".parse().expect("an instant"))
+    }
+
     #[test]
     fn the_golden_messages_are_written_and_read() {
         let sample = Sample::parse(SAMPLE).expect("a sample");
         assert_eq!(serde_json::to_string(&sample).expect("json"), SAMPLE);
-        let task = ReplayTask::parse(TASK).expect("a task");
+        let task = parse(TASK).expect("a task");
         assert_eq!(serde_json::to_string(&task).expect("json"), TASK);
     }
 
     #[test]
     fn a_direct_invocation_may_leave_out_what_has_a_default() {
-        let task =
-            ReplayTask::parse(r#"{"symbols":["AAPL"],"from":"2026-11-20T14:30:00Z","to":"2026-11-20T21:00:00Z"}"#);
+        let task = parse(r#"{"symbols":["AAPL"],"from":"2026-11-20T14:30:00Z","to":"2026-11-20T21:00:00Z"}"#);
         let task = task.expect("a task");
         assert_eq!((task.v, task.mode, task.force, task.requested_at), (1, Mode::Plan, false, None));
     }
 
     #[test]
     fn a_bad_message_names_its_field() {
-        let error = |body: &str| ReplayTask::parse(body).expect_err(body).to_string();
+        let error = |body: &str| parse(body).expect_err(body).to_string();
         assert!(error(&TASK.replace("\"v\":1", "\"v\":9")).contains("field `v`"));
         assert!(error(&TASK.replace("[\"AAPL\"]", "[]")).contains("field `symbols`: at least 1 symbol, not 0"));
         assert!(error(&TASK.replace("T14:30", "T22:30")).contains("field `from`"));
@@ -167,5 +195,19 @@ mod tests {
         let many = vec!["\"A\""; 26].join(",");
         let error = Sample::parse(&SAMPLE.replace("\"AAPL\",\"MSFT\"", &many)).expect_err("too many").to_string();
         assert!(error.contains("1 to 25 symbols, not 26"), "{error}");
+    }
+
+    #[test]
+    fn a_task_is_asked_for_in_the_past_or_by_a_clock_that_is_little_ahead() {
+        let asked_at = |at: &str| parse(&TASK.replace("2026-11-20T21:05:00.000Z", at));
+        assert!(asked_at("2026-11-20T21:07:00.000Z").is_ok(), "a minute ahead");
+        for at in ["2026-11-20T21:07:00.001Z", "2040-01-01T00:00:00Z"] {
+            let error = asked_at(at).expect_err(at).to_string();
+            assert!(error.contains("field `requested_at`") && error.contains("2026-11-20T21:06:00"), "{error}");
+        }
+        assert!(asked_at("1970-01-01T00:00:01Z").is_ok());
+        for at in ["1970-01-01T00:00:00.999Z", "1960-01-01T00:00:00Z"] {
+            assert!(asked_at(at).expect_err(at).to_string().contains("field `requested_at`"), "{at}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::{OutOfRange, Session};
 use crate::coverage::MinuteSet;
 use crate::minute::{Minute, Timestamp};
 use crate::overlay::Schedule;
@@ -214,7 +215,7 @@ pub fn expected(
     watchlist: &Watchlist,
     from: Minute,
     to: Minute,
-) -> Result<BTreeMap<Symbol, MinuteSet>, crate::calendar::OutOfRange> {
+) -> Result<BTreeMap<Symbol, MinuteSet>, OutOfRange> {
     let mut session_minutes = MinuteSet::new();
     for session in schedule.sessions(from, to)? {
         session_minutes.extend_set(&session.minutes().within(from, to));
@@ -224,6 +225,27 @@ pub fn expected(
         (!minutes.is_empty()).then_some((symbol, minutes))
     };
     Ok(watchlist.ever().into_iter().filter_map(of).collect())
+}
+
+/// Sessions of `[from, to)`, ascending, each with those of the symbols that are watched in its part of the range. A session
+/// in which none is watched is left out.
+pub fn watched_sessions(
+    schedule: &Schedule,
+    watchlist: &Watchlist,
+    symbols: &BTreeSet<Symbol>,
+    from: Minute,
+    to: Minute,
+) -> Result<Vec<(Session, BTreeSet<Symbol>)>, OutOfRange> {
+    let known: Vec<Symbol> = watchlist.ever().intersection(symbols).cloned().collect();
+    let begins = watchlist.begins().unwrap_or(to);
+    let of = |session: Session| {
+        let (first, end) = (session.open.max(from), session.close.min(to));
+        let is_watched = |symbol: &&Symbol| !watchlist.watched(symbol, first, end).is_empty();
+        let watched: BTreeSet<Symbol> = known.iter().filter(is_watched).cloned().collect();
+        (!watched.is_empty()).then_some((session, watched))
+    };
+    // Nobody looks for who was watched in the years before anything was.
+    Ok(schedule.sessions(from, to)?.into_iter().filter(|session| session.close > begins).filter_map(of).collect())
 }
 
 #[cfg(test)]
@@ -291,6 +313,27 @@ mod tests {
             "2026-11-20T14:30:00Z..2026-11-20T14:40:00Z",
             "the session's part of the backfill"
         );
+    }
+
+    #[test]
+    fn of_a_range_of_years_only_the_sessions_are_named_in_which_something_is_watched() {
+        let schedule = Schedule { calendar: Calendar::Xnys, overlay: Overlay::default() };
+        let backfill = Edit::Backfill { from: minute("14:00"), to: minute("14:40"), symbols: symbols("QQQ") };
+        let list = Watchlist::new(&[change("20:00", "SPY", ""), version(backfill)]);
+        let of = |names: &str, from: &str, to: &str| -> Vec<String> {
+            let (from, to) = (from.parse().expect("a minute"), to.parse().expect("a minute"));
+            let found = watched_sessions(&schedule, &list, &symbols(names), from, to).expect("in range");
+            let told = |(session, watched): &(Session, BTreeSet<Symbol>)| {
+                format!("{} {}", session.on, watched.iter().map(Symbol::as_str).collect::<Vec<_>>().join(" "))
+            };
+            found.iter().map(told).collect()
+        };
+        let years = ("2001-01-02T00:00:00Z", "2026-11-24T00:00:00Z");
+        assert_eq!(of("SPY QQQ NOPE", years.0, years.1), ["2026-11-20 QQQ SPY", "2026-11-23 SPY"]);
+        assert_eq!(of("QQQ", "2026-11-20T14:39:00Z", years.1), ["2026-11-20 QQQ"]);
+        assert_eq!(of("QQQ", "2026-11-20T14:40:00Z", years.1), [""; 0]);
+        assert_eq!(of("SPY", years.0, "2026-11-20T20:00:00Z"), [""; 0], "not yet");
+        assert_eq!(of("NOPE", years.0, years.1), [""; 0]);
     }
 
     #[test]

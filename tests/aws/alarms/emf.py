@@ -12,7 +12,7 @@ DIMENSION = "Stack"
 EMITTED = {
     "requested": [
         ("ScheduleLag", "Milliseconds"), ("RequestedSymbols", "Count"), ("LeftOutSymbols", "Count"),
-        ("UnsentMessages", "Count"), ("LateTicks", "Count"),
+        ("UnsentMessages", "Count"), ("LateTicks", "Count"), ("EarlyTicks", "Count"),
     ],
     "collected": [("SampledQuotes", "Count"), ("MissedQuotes", "Count"), ("SourceDenied", "Count")],
     "landed": [("LandedRows", "Count"), ("LandingRejects", "Count")],

@@ -143,7 +143,16 @@ def a_correction_is_done_and_waited_for(world):
     to = world.first + timedelta(minutes=2)
     asked = ["replay", "--symbols", "AAPL", "--from", iso(world.first + timedelta(minutes=1)), "--to", iso(to), "--force"]
     done = world.json(*asked, "--mode", "apply")
-    assert done["done"]["corrected"] == 1 and done["still_missing"] == 0, done
+    assert done["done"]["corrected"] == 1 and done["still_missing"] == 0 and done["not_replaced"] == 0, done
+
+
+def a_task_that_cannot_be_meant_is_refused_by_its_field(world):
+    task = {"symbols": ["AAPL"], "from": iso(world.first), "to": iso(world.last), "mode": "apply"}
+    refused = [({"requested_at": "2106-01-01T00:00:00Z"}, "field `requested_at`"), ({"Records": []}, "fields `Records` and `symbols`")]
+    for more, says in refused:
+        answer = world.client("lambda").invoke(FunctionName=world.outputs["ReplayFunction"], Payload=json.dumps(task | more))
+        said = answer["Payload"].read().decode()
+        assert "FunctionError" in answer and says in said, said
 
 
 def a_function_that_does_not_start_is_said_with_where_to_look(world):
@@ -209,6 +218,7 @@ SENTENCES = [
     what_is_watched_is_missing_until_it_is_replayed,
     a_replay_is_priced_done_and_has_landed,
     a_correction_is_done_and_waited_for,
+    a_task_that_cannot_be_meant_is_refused_by_its_field,
     a_function_that_does_not_start_is_said_with_where_to_look,
     a_whole_lake_is_whole_by_every_command,
     a_copy_of_the_lake_in_a_folder_answers_alike,

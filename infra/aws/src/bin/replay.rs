@@ -11,7 +11,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         let replayed = handlers::replay::handle(&function.place, function.settings(), deadline, payload).await?;
         let (reports, answer) = match replayed {
             handlers::replay::Replayed::Tasks { reports, failures } => (reports, json!(failures)),
-            handlers::replay::Replayed::Asked(report) => (vec![report.clone()], json!(report)),
+            handlers::replay::Replayed::Asked(report) => {
+                let answer = json!(report);
+                (vec![*report], answer)
+            }
         };
         function.emit(&metrics::replayed(&reports));
         function.note("replay", &reports);

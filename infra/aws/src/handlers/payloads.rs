@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use mendlake_domain::minute::Timestamp;
 use mendlake_domain::settings::Settings;
+use mendlake_domain::task::ReplayTask;
 use mendlake_ports::error::Result;
 use serde_json::Value;
 
@@ -32,12 +34,18 @@ fn agree<T>(function: &str, read: impl Fn(Value) -> Result<T>) {
     }
 }
 
+/// A task, read after the session of the examples.
+fn task(payload: Value) -> Result<ReplayTask> {
+    let now: Timestamp = "2026-11-20T21:30:00Z".parse().expect("an instant");
+    replay::wanted(&Settings::default(), now, payload)
+}
+
 #[test]
 fn the_examples_of_each_schema_are_read_and_refused_as_they_say() {
     agree("request", request::tick);
     agree("reconcile", reconcile::wanted);
     agree("land", land::wish);
-    agree("replay", |payload| replay::wanted(&Settings::default(), payload));
+    agree("replay", task);
 }
 
 #[test]
@@ -45,11 +53,11 @@ fn a_value_of_a_wrong_type_is_refused_by_its_field() {
     let task = serde_json::json!({
         "symbols": ["AAPL", "aapl"], "from": "2026-11-20T14:30:00Z", "to": "2026-11-20T21:00:00Z", "mode": "plan",
     });
-    let error = replay::wanted(&Settings::default(), task.clone()).expect_err("a lower-case symbol").chain();
+    let error = self::task(task.clone()).expect_err("a lower-case symbol").chain();
     assert!(error.contains("field `symbols[1]`"), "{error}");
     let mut task = task;
     task["mode"] = Value::Null;
     task["symbols"] = serde_json::json!(["AAPL"]);
-    let error = replay::wanted(&Settings::default(), task).expect_err("no mode").chain();
+    let error = self::task(task).expect_err("no mode").chain();
     assert!(error.contains("field `mode`"), "{error}");
 }

@@ -14,8 +14,8 @@ use serde_json::Value;
 use super::{hand_back_at, read};
 use crate::event::{Failures, Messages};
 
-/// The most calls that one invocation is asked for: what the largest plan of a vendor answers in a quarter of an hour.
-const MOST_CALLS: usize = 4_500;
+/// The fields of a task. Beside messages of the queue they are no batch, and what was meant is not guessed.
+const TASK_FIELDS: [&str; 7] = ["v", "symbols", "from", "to", "mode", "force", "requested_at"];
 
 /// What was replayed.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub enum Replayed {
         failures: Failures,
     },
     /// A direct invocation.
-    Asked(ReplayReport),
+    Asked(Box<ReplayReport>),
 }
 
 /// Replays an event of the queue, or the task that the payload is.
@@ -37,33 +37,44 @@ pub enum Replayed {
 /// reconciler plans it again. One that infrastructure failed is delivered again.
 pub async fn handle(place: &impl Place, settings: &Settings, deadline: Timestamp, payload: Value) -> Result<Replayed> {
     let until = hand_back_at(deadline);
-    if payload.get("Records").is_some() {
+    if is_batch(&payload)? {
         return tasks(place, settings, until, read("messages of the replay queue", payload)?).await;
     }
-    let task = wanted(settings, payload)?;
+    let now = place.clock().now();
+    let task = wanted(settings, now, payload)?;
     // Corrections of one invocation have one revision, however often it is tried.
-    let requested_at = task.requested_at.or(Some(place.clock().now()));
-    let task = ReplayTask { requested_at, ..task };
+    let task = ReplayTask { requested_at: task.requested_at.or(Some(now)), ..task };
     // A person waits: it may wait for budget as long as the function's time goes, and then says what is left.
-    replay(place, settings, &task, Patience::Until(until)).await.map(Replayed::Asked)
+    replay(place, settings, &task, Patience::Until(until)).await.map(|report| Replayed::Asked(Box::new(report)))
 }
 
-/// The task that a payload asks for. A range that takes more calls than one invocation makes is refused with their number.
-pub(super) fn wanted(settings: &Settings, payload: Value) -> Result<ReplayTask> {
+/// Whether a payload holds messages of the queue. One that is a task besides is refused: an empty batch is done at once, and
+/// whoever asked would take that for an answer.
+fn is_batch(payload: &Value) -> Result<bool> {
+    if payload.get("Records").is_none() {
+        return Ok(false);
+    }
+    match TASK_FIELDS.into_iter().find(|field| payload.get(field).is_some()) {
+        None => Ok(true),
+        Some(field) => {
+            let what = format!(
+                "read the payload: fields `Records` and `{field}`: messages of the queue or a task of its own, not both"
+            );
+            Err(PortError::new(Kind::Rejected, what))
+        }
+    }
+}
+
+/// The task that a payload asks for at this instant.
+pub(super) fn wanted(settings: &Settings, now: Timestamp, payload: Value) -> Result<ReplayTask> {
+    is_batch(&payload)?;
     let text = payload.to_string();
     let _: ReplayTask = read("the payload", payload)?;
     let refused = |error| PortError::caused(Kind::Rejected, "read the payload", error);
-    let task = ReplayTask::parse(&text).map_err(refused)?;
-    let calls = most_calls(settings, &task)?;
-    if calls > MOST_CALLS {
-        let what = format!(
-            "replay {} symbols from {} to {}: it may take {calls} calls, more than the {MOST_CALLS} that one invocation \
-             makes; name fewer symbols or a shorter range",
-            task.symbols.len(),
-            task.from,
-            task.to
-        );
-        return Err(PortError::new(Kind::Rejected, what));
+    let task = ReplayTask::parse(&text, now).map_err(refused)?;
+    let refused = |error| PortError::caused(Kind::Rejected, "read the payload: fields `from` and `to`", error);
+    for minute in [task.from, task.to + -1] {
+        settings.calendar.session_on(settings.calendar.day_of(minute)).map_err(refused)?;
     }
     Ok(task)
 }
@@ -87,7 +98,7 @@ async fn tasks(place: &impl Place, settings: &Settings, until: Timestamp, event:
 
 /// Replays a task; one that is none is set aside and done.
 async fn task(place: &impl Place, settings: &Settings, body: &str) -> Result<Option<ReplayReport>> {
-    match ReplayTask::parse(body) {
+    match ReplayTask::parse(body, place.clock().now()) {
         Ok(task) => replay(place, settings, &task, Patience::Minute).await.map(Some),
         Err(error) => {
             let (input, at) = (body.as_bytes(), place.clock().now());
@@ -99,14 +110,31 @@ async fn task(place: &impl Place, settings: &Settings, body: &str) -> Result<Opt
     }
 }
 
-/// One call for each symbol and session of the range, by the calendar alone.
-fn most_calls(settings: &Settings, task: &ReplayTask) -> Result<usize> {
-    let refused = |error| PortError::caused(Kind::Rejected, "read the payload: fields `from` and `to`", error);
-    let calendar = settings.calendar;
-    let days = mendlake_domain::calendar::days(calendar.day_of(task.from), calendar.day_of(task.to + -1));
-    let mut sessions = 0;
-    for day in days {
-        sessions += usize::from(calendar.session_on(day).map_err(refused)?.is_some());
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_payload_is_a_batch_or_a_task_and_not_both() {
+        assert_eq!(is_batch(&json!({ "Records": [] })).ok(), Some(true));
+        assert_eq!(is_batch(&json!({ "Records": [], "aws": "says more" })).ok(), Some(true));
+        assert_eq!(is_batch(&json!({ "symbols": ["AAPL"] })).ok(), Some(false));
+        let error = is_batch(&json!({ "symbols": ["AAPL"], "Records": [] })).expect_err("both");
+        assert_eq!(error.kind, Kind::Rejected);
+        assert!(error.chain().contains("fields `Records` and `symbols`"), "{}", error.chain());
     }
-    Ok(sessions * task.symbols.len())
+
+    #[test]
+    fn every_field_of_a_task_is_known_as_one() {
+        let text = r#"{"v":1,"symbols":["A"],"from":"2026-11-20T14:30:00Z","to":"2026-11-20T21:00:00Z",
+            "requested_at":"2026-11-20T21:00:00Z"}"#;
+        let now = "2026-11-20T21:00:00Z".parse().expect("an instant");
+        let task = serde_json::to_value(ReplayTask::parse(text, now).expect("a task")).expect("json");
+        let fields: Vec<&str> = task.as_object().expect("an object").keys().map(String::as_str).collect();
+        let mut known = TASK_FIELDS.to_vec();
+        known.sort_unstable();
+        assert_eq!(fields, known);
+    }
 }

@@ -1,6 +1,7 @@
 //! `mendlake replay`: fetch what is missing in a range, now.
 
 mod invoked;
+mod left;
 mod queued;
 mod told;
 
@@ -13,13 +14,15 @@ use mendlake_domain::calendar::Session;
 use mendlake_domain::minute::{Minute, Timestamp};
 use mendlake_domain::symbol::Symbol;
 use mendlake_domain::task::{self, Mode, ReplayTask, SYMBOLS_A_TASK};
+use mendlake_domain::watchlist::{Watchlist, watched_sessions};
 use mendlake_ports::clock::Clock;
 use mendlake_ports::control;
-use mendlake_ports::lake::Lake;
+use mendlake_ports::error::{Kind, PortError};
 use mendlake_ports::place::Place;
 use mendlake_reconcile::{Patience, Price, ReplayReport, Window, price, replay};
 use serde::Serialize;
 
+use self::left::{There, still_missing};
 use super::output::{print, print_json};
 use super::{Ending, Failure, Outcome, begin};
 use crate::clock::ClockArgs;
@@ -39,8 +42,9 @@ use crate::watching;
 /// through a running `mendlake run`, or here where none runs; on a stack, with --stack, through its function. It can be
 /// stopped and run again at any time: it looks each time at what is missing.
 ///
-/// Only the past can be replayed, and only what is expected: add a symbol's past with `mendlake watch backfill`. Exit code 3
-/// where something stays missing that was not given up.
+/// Only the past can be replayed, and only what is expected: add a symbol's past with `mendlake watch backfill`. More than
+/// 4,500 calls are refused with their number: name a shorter range. Exit code 3 where something stays missing that was not
+/// given up, or with --force where a row was not replaced.
 #[derive(clap::Args)]
 pub struct Args {
     /// Whose minutes; every symbol that was ever watched where it is not said.
@@ -99,7 +103,9 @@ const PATIENCE_S: i64 = 24 * 3600;
 /// What is asked for.
 pub(super) struct Asked {
     symbols: BTreeSet<Symbol>,
-    sessions: Vec<Session>,
+    /// Sessions in which some of them are watched, each with those.
+    sessions: Vec<(Session, BTreeSet<Symbol>)>,
+    list: Watchlist,
     from: Minute,
     to: Minute,
     force: bool,
@@ -114,11 +120,22 @@ pub(super) struct Replayed {
     to: Minute,
     /// What it takes, as things stood before.
     plan: ReplayReport,
+    /// What it costs. Who may not be asked, and why, is as things stand afterwards.
     price: Price,
     /// What was done here or by the stack's function; null in mode `plan`, and where a running pipeline did it.
     done: Option<ReplayReport>,
     /// Symbol-minutes still missing and not given up; null in mode `plan`.
     still_missing: Option<usize>,
+    /// With `--force`, symbol-minutes whose row was there before and was not replaced; null without, and in mode `plan`.
+    not_replaced: Option<usize>,
+}
+
+impl Replayed {
+    /// Whether nothing is left of what was asked for. Where a replacement was asked for, something must have been expected.
+    fn is_whole(&self) -> bool {
+        let forced_nothing = self.not_replaced.is_some() && self.plan.expected == 0;
+        self.still_missing.unwrap_or(0) == 0 && self.not_replaced.unwrap_or(0) == 0 && !forced_nothing
+    }
 }
 
 /// Runs the command.
@@ -133,7 +150,7 @@ pub async fn run(args: Args) -> Outcome {
     } else {
         print(&told::text(&replayed))?;
     }
-    Ok(Ending::whole(replayed.still_missing.unwrap_or(0) == 0))
+    Ok(Ending::whole(replayed.is_whole()))
 }
 
 async fn here(config: &Config, args: &Args) -> Result<Replayed, Failure> {
@@ -163,7 +180,7 @@ async fn asked(look: &impl Look, args: &Args) -> Result<Asked, Failure> {
         (None, Some(from), Some(to)) => (from.minute(calendar), to.minute(calendar)),
         _ => return Err(Failure::usage("name a range with `--session`, or with `--from` and `--to`")),
     };
-    let sessions = times::sessions_in(&schedule, from, to)?;
+    times::sessions_in(&schedule, from, to)?;
     let list = control::watchlist(look.lake()).await?;
     let symbols: BTreeSet<Symbol> = args.symbols.iter().cloned().collect();
     watching::refuse_strangers(&list, &symbols)?;
@@ -174,7 +191,9 @@ async fn asked(look: &impl Look, args: &Args) -> Result<Asked, Failure> {
     if symbols.is_empty() {
         return Err(Failure::usage("nothing was ever watched: `mendlake watch add SYMBOL` begins it"));
     }
-    Ok(Asked { symbols, sessions, from, to, force: args.force, timeout_s: args.timeout })
+    let sessions = watched_sessions(&schedule, &list, &symbols, from, to);
+    let sessions = sessions.map_err(|error| PortError::caused(Kind::Rejected, "find the sessions", error))?;
+    Ok(Asked { symbols, sessions, list, from, to, force: args.force, timeout_s: args.timeout })
 }
 
 impl Asked {
@@ -192,10 +211,10 @@ impl Asked {
 
     /// The work in parts of one session and 25 symbols at most: each is done whole or done again.
     fn tasks(&self, requested_at: Timestamp) -> Vec<ReplayTask> {
-        let symbols: Vec<&Symbol> = self.symbols.iter().collect();
-        let of_session = |session: &Session| {
+        let of_session = |(session, symbols): &(Session, BTreeSet<Symbol>)| {
+            let symbols: Vec<&Symbol> = symbols.iter().collect();
             let task = self.task(Mode::Apply, requested_at);
-            let (from, to) = (session.open.max(self.from), session.close.min(self.to));
+            let (from, to) = self.part_of(session);
             let part = |chunk: &[&Symbol]| ReplayTask {
                 symbols: chunk.iter().copied().cloned().collect(),
                 from,
@@ -207,14 +226,30 @@ impl Asked {
         self.sessions.iter().flat_map(of_session).collect()
     }
 
-    fn result(
-        self,
-        (plan, price): (ReplayReport, Price),
-        done: Option<ReplayReport>,
-        missing: Option<usize>,
-    ) -> Replayed {
+    /// The part of a session that is asked for.
+    fn part_of(&self, session: &Session) -> (Minute, Minute) {
+        (session.open.max(self.from), session.close.min(self.to))
+    }
+
+    /// What is to be told of a plan.
+    fn planned(self, (plan, price): (ReplayReport, Price)) -> Replayed {
         let Self { symbols, from, to, .. } = self;
-        Replayed { symbols, from, to, plan, price, done, still_missing: missing }
+        Replayed { symbols, from, to, plan, price, done: None, still_missing: None, not_replaced: None }
+    }
+
+    /// What is to be told of what was done: what is left of it is looked up in the lake.
+    async fn applied(
+        self,
+        place: &impl Place,
+        look: &impl Look,
+        (plan, priced): (ReplayReport, Price),
+        done: Option<ReplayReport>,
+        there: &There,
+    ) -> Result<Replayed, Failure> {
+        let still_missing = Some(still_missing(place, look, &self).await?);
+        let not_replaced = if self.force { Some(there.not_replaced(look.lake(), &self).await?) } else { None };
+        let barred = price(place, look.settings(), plan.calls_planned).await?.barred;
+        Ok(Replayed { done, still_missing, not_replaced, ..self.planned((plan, Price { barred, ..priced })) })
     }
 }
 
@@ -228,7 +263,7 @@ async fn priced(place: &impl Place, look: &impl Look, asked: &Asked) -> Result<(
 
 async fn plan(place: &impl Place, look: &impl Look, asked: Asked) -> Result<Replayed, Failure> {
     let priced = priced(place, look, &asked).await?;
-    Ok(asked.result(priced, None, None))
+    Ok(asked.planned(priced))
 }
 
 /// Does it here, under the lock.
@@ -239,6 +274,7 @@ async fn alone(config: &Config, clock: &ClockArgs, reading: &Reading, asked: Ask
     let priced = priced(repair.place(), reading, &asked).await?;
     let now = reading.clock.now();
     let patience = Patience::Until(now.plus_s(asked.timeout_s.unwrap_or(PATIENCE_S)));
+    let there = There::look(reading.lake(), &reading.settings, &asked, now).await?;
     let tasks = asked.tasks(now);
     let bar = bar(tasks.len());
     let mut done = ReplayReport::default();
@@ -251,24 +287,9 @@ async fn alone(config: &Config, clock: &ClockArgs, reading: &Reading, asked: Ask
     }
     bar.finish_and_clear();
     repair.reconcile(Window::Near).await?;
-    let missing = still_missing(repair.place(), reading, &asked).await?;
+    let applied = asked.applied(repair.place(), reading, priced, Some(done), &there).await?;
     drop(working.lock);
-    Ok(asked.result(priced, Some(done), Some(missing)))
-}
-
-/// Symbol-minutes missing and not given up.
-async fn still_missing(place: &impl Place, look: &impl Look, asked: &Asked) -> Result<usize, Failure> {
-    let task = ReplayTask { force: false, ..asked.task(Mode::Plan, look.clock().now()) };
-    let missing = replay(place, look.settings(), &task, Patience::Minute).await?.missing;
-    let coverage = look.lake().coverage(asked.from, asked.to).await?;
-    let mut given_up = std::collections::BTreeMap::new();
-    for verdict in control::verdicts(look.lake()).await?.into_iter().filter(|v| asked.symbols.contains(&v.symbol)) {
-        let minutes = verdict.minutes.within(asked.from, asked.to).difference(&coverage.present(&verdict.symbol));
-        let of: &mut mendlake_domain::coverage::MinuteSet = given_up.entry((verdict.on, verdict.symbol)).or_default();
-        of.extend_set(&minutes);
-    }
-    let given_up: usize = given_up.values().map(mendlake_domain::coverage::MinuteSet::len).sum();
-    Ok(missing.saturating_sub(given_up))
+    Ok(applied)
 }
 
 /// A bar on stderr; it draws nothing where that is no terminal.

@@ -69,7 +69,7 @@ async fn next_look<P: Station, O: Observer>(shared: &Shared<P, O>) -> Timestamp 
 /// Replays one task and acknowledges it. What fails is delivered again after its visibility time.
 async fn work<P: Station, O: Observer>(shared: &Shared<P, O>, delivery: &Delivery) -> Result<()> {
     let place = &shared.place;
-    match ReplayTask::parse(&delivery.body) {
+    match ReplayTask::parse(&delivery.body, place.clock().now()) {
         Ok(task) => {
             let report = replay(place, &shared.settings, &task, Patience::Minute).await?;
             shared.observe(Event::Replayed(report));

@@ -133,6 +133,10 @@ fn requested(report: &RequestReport) -> Judged {
         RequestOutcome::Late => {
             (Level::WARN, None, format!("{minute}: too late by {lag_ms} ms, left to the reconciler"))
         }
+        RequestOutcome::Early => {
+            let ahead_ms = -lag_ms;
+            (Level::WARN, None, format!("{minute}: too early by {ahead_ms} ms, nothing is requested: a clock is ahead"))
+        }
         RequestOutcome::Duplicate => (Level::INFO, None, format!("{minute}: requested already")),
         RequestOutcome::NoSession | RequestOutcome::NothingWatched => {
             (Level::DEBUG, None, format!("{minute}: nothing to request"))
@@ -198,6 +202,8 @@ fn replayed(report: &ReplayReport) -> Judged {
     let mut text =
         format!("{healed} rows for {} missing of {} symbol-sessions", report.missing, report.symbol_sessions);
     note(&mut text, "corrected", report.corrected);
+    note(&mut text, "not replaced", report.not_replaced.values().sum());
+    note(&mut text, "outranked by later corrections", report.outranked);
     note(&mut text, "given up", report.given_up.values().sum());
     note(&mut text, "still open", open);
     text.push_str(&listed("; failed calls: ", &report.failed));

@@ -1,15 +1,12 @@
 //! A replay on a stack: its function does the work, invoked for one part after the other; this process watches the lake.
 
-use std::collections::BTreeSet;
-
 use mendlake_domain::minute::Timestamp;
 use mendlake_domain::task::{Mode, ReplayTask};
 use mendlake_ports::clock::Clock;
-use mendlake_ports::lake::Lake;
 use mendlake_ports::place::Place;
 use mendlake_reconcile::{Patience, ReplayReport, replay};
 
-use super::{Asked, Replayed, bar, priced, still_missing};
+use super::{Asked, Replayed, There, bar, priced};
 use crate::cli::Failure;
 use crate::clock::ScaledClock;
 use crate::look::Look;
@@ -27,15 +24,15 @@ pub(super) async fn apply(stack: &StackLook, place: &StackPlace, asked: Asked) -
     let priced = priced(place, stack, &asked).await?;
     let mut done = ReplayReport::default();
     let mut parts = 0;
+    let requested_at = stack.clock().now();
+    let there = There::look(stack.lake(), stack.settings(), &asked, requested_at).await?;
     if priced.0.symbol_sessions > 0 {
-        let begun_at = stack.clock().now();
-        parts = asked.tasks(begun_at).len();
-        done = invoke(stack, &asked, begun_at).await?;
-        let landed = landed(stack, place, &asked, &priced.0, (&done, begun_at)).await;
+        parts = asked.tasks(requested_at).len();
+        done = invoke(stack, &asked, requested_at).await?;
+        let landed = landed(stack, place, &asked, &priced.0, (&done, &there)).await;
         landed.map_err(|failure| failure.after(parts, parts))?;
     }
-    let missing = still_missing(place, stack, &asked).await.map_err(|failure| failure.after(parts, parts))?;
-    Ok(asked.result(priced, Some(done), Some(missing)))
+    asked.applied(place, stack, priced, Some(done), &there).await.map_err(|failure| failure.after(parts, parts))
 }
 
 /// Invokes the function for each part. `requested_at` is that of all of them: their corrections have one revision.
@@ -67,10 +64,10 @@ async fn landed(
     place: &StackPlace,
     asked: &Asked,
     before: &ReplayReport,
-    (done, requested_at): (&ReplayReport, Timestamp),
+    (done, there): (&ReplayReport, &There),
 ) -> Result<(), Failure> {
     let rows: usize = done.healed.values().sum();
-    let healed = rows.saturating_sub(done.corrected);
+    let healed = rows.saturating_sub(done.corrected + done.outranked);
     let most_ms = 2 * stack.settings().landing_window_ms + LANDS_FOR_MS;
     let until = place.clock().now().plus_ms(most_ms);
     while rows > 0 && place.clock().now() < until {
@@ -78,17 +75,12 @@ async fn landed(
         let left = replay(place, stack.settings(), &task, Patience::Minute).await?;
         // Rows that came otherwise count too: then the lake holds what it was to hold, whoever brought it.
         let healed_came = before.missing.saturating_sub(left.missing) >= healed;
-        if healed_came && (done.corrected == 0 || corrections(stack, asked, requested_at).await? >= done.corrected) {
+        let corrections_came = !asked.force
+            || there.len().saturating_sub(there.not_replaced(stack.lake(), asked).await?) >= done.corrected;
+        if healed_came && corrections_came {
             break;
         }
         stack.clock().sleep_until(place.clock().now().plus_ms(LOOK_MS)).await;
     }
     Ok(())
-}
-
-/// Symbol-minutes whose correction by this request is in the lake.
-async fn corrections(stack: &StackLook, asked: &Asked, requested_at: Timestamp) -> Result<usize, Failure> {
-    let rows = stack.lake().rows(&asked.symbols, asked.from, asked.to).await?.into_iter();
-    let ours = rows.filter(|stored| stored.row.revision == requested_at.epoch_s());
-    Ok(ours.map(|stored| (stored.row.symbol, stored.row.minute)).collect::<BTreeSet<_>>().len())
 }

@@ -8,29 +8,34 @@ use mendlake_ports::place::Place;
 use mendlake_ports::queue::{Message, Queue, QueueConsumer, failures};
 use mendlake_reconcile::{Patience, replay};
 
-use super::{Asked, Replayed, bar, priced, still_missing};
+use super::{Asked, Replayed, There, bar, priced};
 use crate::cli::Failure;
 use crate::clock::ScaledClock;
 use crate::lock;
+use crate::look::Look;
 use crate::open::{Reading, RealPlace};
 
 /// How often the lake is looked at, on the machine's clock.
 const LOOK_MS: i64 = 500;
 
+/// How long corrections are waited for after the queue is empty, on the machine's clock: two landing windows of a fast clock
+/// may be shorter than a landing takes.
+const LANDS_FOR_MS: i64 = 5_000;
+
 /// Sends the work to the running pipeline and waits for its effect.
 pub(super) async fn apply(place: &RealPlace, reading: &Reading, asked: Asked) -> Result<Replayed, Failure> {
     let priced = priced(place, reading, &asked).await?;
     let before = priced.0.missing + priced.0.suspects;
+    let requested_at = place.clock().now();
+    let there = There::look(reading.lake(), &reading.settings, &asked, requested_at).await?;
     if priced.0.symbol_sessions > 0 {
-        send(place, &asked).await?;
-        wait(place, reading, &asked, before).await?;
+        send(place, &asked, requested_at).await?;
+        wait(place, reading, &asked, before, &there).await?;
     }
-    let missing = still_missing(place, reading, &asked).await?;
-    Ok(asked.result(priced, None, Some(missing)))
+    asked.applied(place, reading, priced, None, &there).await
 }
 
-async fn send(place: &RealPlace, asked: &Asked) -> Result<(), Failure> {
-    let now = place.clock().now();
+async fn send(place: &RealPlace, asked: &Asked, now: Timestamp) -> Result<(), Failure> {
     let message = |task| Message {
         body: serde_json::to_string(&task).expect("a task is JSON: its keys are text"),
         visible_at: now,
@@ -44,11 +49,18 @@ async fn send(place: &RealPlace, asked: &Asked) -> Result<(), Failure> {
 }
 
 /// Waits until the queue is empty and what came of it has landed.
-async fn wait(place: &RealPlace, reading: &Reading, asked: &Asked, before: usize) -> Result<(), Failure> {
+async fn wait(
+    place: &RealPlace,
+    reading: &Reading,
+    asked: &Asked,
+    before: usize,
+    there: &There,
+) -> Result<(), Failure> {
     let machine = ScaledClock::steady();
     let deadline = asked.timeout_s.map(|s| machine.now().plus_s(s));
     let bar = bar(before);
-    let mut drained: Option<Timestamp> = None;
+    // On the lake's clock, and on the machine's.
+    let mut drained: Option<(Timestamp, Timestamp)> = None;
     loop {
         let task = asked.task(Mode::Plan, reading.clock.now());
         let left = replay(place, &reading.settings, &task, Patience::Minute).await?;
@@ -56,8 +68,10 @@ async fn wait(place: &RealPlace, reading: &Reading, asked: &Asked, before: usize
         bar.set_position(before.saturating_sub(left) as u64);
         // Queues say when they are empty, not whose messages they held.
         let empty = place.replay_queue().next_visible_at().await?.is_none();
-        drained = if empty { drained.or_else(|| Some(place.clock().now())) } else { None };
-        if (left == 0 && !asked.force) || landed_since(place, reading, drained).await? {
+        drained = if empty { drained.or_else(|| Some((place.clock().now(), machine.now()))) } else { None };
+        let whole = left == 0 && (!asked.force || there.not_replaced(reading.lake(), asked).await? == 0);
+        let waits = asked.force && drained.is_some_and(|(_, at)| machine.now().ms_since(at) <= LANDS_FOR_MS);
+        if whole || (!waits && landed_since(place, reading, drained.map(|(at, _)| at)).await?) {
             bar.finish_and_clear();
             return Ok(());
         }
