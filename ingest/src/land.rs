@@ -7,7 +7,8 @@ use mendlake_domain::law;
 use mendlake_domain::minute::Timestamp;
 use mendlake_domain::quote::StoredRow;
 use mendlake_domain::record::{self, RejectedLine};
-use mendlake_ports::error::Result;
+use mendlake_ports::clock::{self, Clock};
+use mendlake_ports::error::{Kind, Result};
 use mendlake_ports::lake::{Lake, NewObject, Published};
 use mendlake_ports::landing::Landing;
 use mendlake_ports::set_aside::{Rejected, SetAside};
@@ -31,6 +32,36 @@ pub struct LandReport {
     pub dates: BTreeSet<NaiveDate>,
     /// Everything of the shard that arrived by then has landed or is set aside.
     pub landed_through: Option<Timestamp>,
+}
+
+/// What `reland` did with the parked batches.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelandReport {
+    /// Those that landed and were taken away.
+    pub landed: Vec<Relanded>,
+    /// Those that cannot be read and stay where they are: a person must look.
+    pub unreadable: Vec<Unreadable>,
+    /// How many are left for want of time: asked again, it goes on with them.
+    pub left: usize,
+}
+
+/// A parked batch that landed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relanded {
+    /// The name it had.
+    pub batch: String,
+    /// What was done with it.
+    #[serde(flatten)]
+    pub report: LandReport,
+}
+
+/// A parked batch that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// Its name.
+    pub batch: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// Lands a batch. `Ok` means that every record has landed or is in quarantine, durably; `Err` means that the batch is to
@@ -71,15 +102,68 @@ pub async fn park(set_aside: &impl SetAside, batch: &Batch, reason: &str) -> Res
     set_aside.park(batch, reason).await
 }
 
-/// Lands every parked batch and takes it away; gives their reports. A batch that fails again stays parked.
-pub async fn reland(lake: &(impl Lake + SetAside), landing: &impl Landing) -> Result<Vec<LandReport>> {
-    let mut reports = Vec::new();
-    for parked in lake.parked().await? {
-        // The mark may rise less than it could: it never falls, so an old batch does no harm to it.
-        reports.push(land(lake, landing, &parked.batch).await?);
-        lake.unpark(&parked.name).await?;
+/// Lands the parked batches one after the other, the oldest first, and takes each away that has landed; stops where the time
+/// is over.
+///
+/// A batch that cannot be read stays and is reported, and the others go on. `Err` means that infrastructure refuses: what
+/// has not landed stays parked. Asked again, it goes on with what is left.
+pub async fn reland(
+    lake: &(impl Lake + SetAside),
+    landing: &impl Landing,
+    clock: &impl Clock,
+    until: Option<Timestamp>,
+) -> Result<RelandReport> {
+    let names = lake.parked().await?;
+    let mut report = RelandReport::default();
+    for (done, batch) in names.iter().enumerate() {
+        let work = reland_one(lake, landing, batch);
+        let outcome = match until {
+            Some(until) if clock.now() >= until => None,
+            Some(until) => clock::by(clock, until, work).await,
+            None => Some(work.await),
+        };
+        match outcome {
+            Some(outcome) => report.note(batch, outcome?),
+            None => {
+                report.left = names.len() - done;
+                break;
+            }
+        }
     }
-    Ok(reports)
+    Ok(report)
+}
+
+impl RelandReport {
+    fn note(&mut self, batch: &str, became: Became) {
+        let batch = batch.to_owned();
+        match became {
+            Became::Landed(report) => self.landed.push(Relanded { batch, report }),
+            Became::Unreadable(reason) => self.unreadable.push(Unreadable { batch, reason }),
+            Became::Gone => {}
+        }
+    }
+}
+
+/// What became of a parked batch.
+enum Became {
+    Landed(LandReport),
+    Unreadable(String),
+    /// Somebody else landed it since it was listed.
+    Gone,
+}
+
+async fn reland_one(lake: &(impl Lake + SetAside), landing: &impl Landing, name: &str) -> Result<Became> {
+    let batch = match lake.parked_batch(name).await {
+        Ok(Some(batch)) => batch,
+        Ok(None) => return Ok(Became::Gone),
+        Err(error) if matches!(error.kind, Kind::Throttled | Kind::Unavailable) => return Err(error),
+        // Damaged, of a newer release, or nobody's to read here: waiting does not mend that, and no other batch need wait.
+        Err(error) => return Ok(Became::Unreadable(error.chain())),
+    };
+    // The mark may rise less than it could: it never falls, so an old batch does no harm to it.
+    let report = land(lake, landing, &batch).await?;
+    lake.unpark(name).await?;
+    Ok(Became::Landed(report))
 }
 
 /// The rows of a record with its arrival time, and the lines that are none.

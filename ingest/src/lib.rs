@@ -8,5 +8,5 @@ pub mod land;
 pub mod request;
 
 pub use collect::{CollectReport, collect};
-pub use land::{LandReport, land};
+pub use land::{LandReport, RelandReport, land};
 pub use request::{RequestReport, request};

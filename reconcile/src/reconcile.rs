@@ -21,6 +21,7 @@ use mendlake_ports::landing::Landing;
 use mendlake_ports::place::Place;
 use mendlake_ports::queue::{Message, Queue, failures};
 use mendlake_ports::runs::{Run, Runs};
+use mendlake_ports::set_aside::SetAside;
 use mendlake_ports::source::CandleSource;
 use mendlake_ports::source_states::SourceState;
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,8 @@ pub struct ReconcileReport {
     pub statuses: usize,
     /// Symbols found unknown today: a person should take them off the watchlist.
     pub unknown_symbols: Vec<Symbol>,
+    /// Batches that lie parked: their rows are not in the lake.
+    pub parked: usize,
     /// What the morning learnt of holidays.
     pub learned: Option<LearnReport>,
 }
@@ -168,6 +171,7 @@ pub async fn reconcile(place: &impl Place, settings: &Settings, window: Window) 
         work.report.unknown_symbols = unknown::give_up(place, &work.context, now).await?;
     }
     work.count_open().await?;
+    work.report.parked = place.lake().parked().await?.len();
     let Work { report, .. } = work;
     let json = serde_json::to_value(&report).expect("a report is JSON: its keys are text");
     let id = mendlake_domain::digest::short(json.to_string().as_bytes());
@@ -447,6 +451,7 @@ fn empty(at: Timestamp, window: Window, from: Minute, to: Minute) -> ReconcileRe
         landing_lag_s: 0,
         statuses: 0,
         unknown_symbols: Vec::new(),
+        parked: 0,
         learned: None,
     }
 }

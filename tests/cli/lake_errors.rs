@@ -72,6 +72,27 @@ fn a_corrupt_object_is_named_and_once_it_is_moved_away_what_it_held_is_fetched_a
 }
 
 #[test]
+fn a_parked_batch_that_cannot_be_read_is_told_and_stays_and_the_others_land() {
+    let (desk, vendors) = collected();
+    let on_clock = |words: &[&str]| desk.run(&vendors.on_clock(words));
+    let parked = desk.lake().join("parked");
+    fs::create_dir_all(&parked).expect("folder");
+    let [damaged, whole] = ["000000000000001-damaged.json", "000000000000002-whole.json"].map(|name| parked.join(name));
+    fs::write(&damaged, r#"{"v":1,"reason":"why","#).expect("write");
+    fs::write(&whole, r#"{"v":1,"reason":"why","stream_id":"4f2c","shard":"0","records":[]}"#).expect("write");
+    says(&on_clock(&["verify"]), 3, &["2 parked batches", "runbooks/BatchesParked.md", "not sound"]);
+    for _ in 0..2 {
+        let told = ["000000000000001-damaged.json`", "BatchesParked", "stays where it is", "1 batches are parked"];
+        says(&on_clock(&["reconcile"]), 3, &told);
+        assert_eq!((damaged.exists(), whole.exists()), (true, false));
+    }
+    says(&on_clock(&["verify"]), 3, &["1 parked batches", "runbooks/BatchesParked.md", "not sound"]);
+    move_away(&damaged, &desk.path().join("damaged"));
+    says(&on_clock(&["reconcile"]), 0, &["0 open in the whole lake"]);
+    says(&on_clock(&["verify"]), 0, &["sound"]);
+}
+
+#[test]
 fn a_ledger_that_was_lost_or_is_corrupt_is_derived_from_the_lake() {
     let (desk, vendors) = collected();
     let on_clock = |words: &[&str]| desk.run(&vendors.on_clock(words));

@@ -138,9 +138,10 @@ impl Audit {
             return Ok(());
         }
         let mut aside: Vec<Vec<u8>> = now(place.true_lake().quarantined()).into_iter().map(|r| r.input).collect();
-        aside.extend(
-            now(place.true_lake().parked()).into_iter().flat_map(|parked| parked.batch.records).map(|r| r.data),
-        );
+        for name in now(place.true_lake().parked()) {
+            aside
+                .extend(now(place.true_lake().parked_batch(&name)).into_iter().flat_map(|b| b.records).map(|r| r.data));
+        }
         for shard in now(place.true_stream().shards()) {
             aside.extend(now(place.true_stream().read(&shard, usize::MAX)).records.into_iter().map(|r| r.data));
         }

@@ -21,7 +21,7 @@ use mendlake_ports::lake::{Lake, NewObject, Published};
 use mendlake_ports::landing::Landing;
 use mendlake_ports::runs::{Run, Runs};
 use mendlake_ports::sessions::Sessions;
-use mendlake_ports::set_aside::{Parked, Rejected, SetAside};
+use mendlake_ports::set_aside::{Rejected, SetAside};
 use mendlake_ports::source_states::{SourceState, SourceStates};
 use mendlake_ports::stream::Batch;
 
@@ -156,8 +156,12 @@ impl SetAside for Broken<MemoryLake> {
         self.whole.park(batch, reason).await
     }
 
-    async fn parked(&self) -> Result<Vec<Parked>> {
+    async fn parked(&self) -> Result<Vec<String>> {
         self.whole.parked().await
+    }
+
+    async fn parked_batch(&self, name: &str) -> Result<Option<Batch>> {
+        self.whole.parked_batch(name).await
     }
 
     async fn unpark(&self, name: &str) -> Result<()> {

@@ -73,7 +73,7 @@ pub async fn run(place: Arc<SimPlace>, settings: Settings, work: Work) -> Result
         Work::Tick(minute) => request(&*place, &settings, minute).await.map(|_| Done::Other),
         Work::Collect(most) => samples(&place, &settings, most).await,
         Work::Land { shard, most, parks } => batch(&place, &shard, most, parks).await,
-        Work::Reland => reland(place.lake(), place.ledger()).await.map(|_| Done::Other),
+        Work::Reland => reland(place.lake(), place.ledger(), place.clock(), None).await.map(|_| Done::Other),
         Work::Reconcile(window) => {
             let report = reconcile(&*place, &settings, window).await?;
             Ok(Done::Reconciled(Box::new(report)))

@@ -9,8 +9,8 @@ pub enum Alarm {
     WatchlistTooLarge,
     /// The provider refuses the key: nothing is sampled.
     SourceDenied,
-    /// A batch could not be landed for hours and was put aside whole.
-    StreamLagging,
+    /// A batch could not be landed for hours and was put aside whole, or lies there and cannot be landed again.
+    BatchesParked,
     /// Something in the stream is no row of this project's and was put aside.
     LandingRejects,
     /// Minutes are open that will not heal by themselves: a key is refused, or no plan includes candles.
@@ -30,7 +30,7 @@ impl Alarm {
     pub const ALL: [Self; 9] = [
         Self::WatchlistTooLarge,
         Self::SourceDenied,
-        Self::StreamLagging,
+        Self::BatchesParked,
         Self::LandingRejects,
         Self::GapsOpen,
         Self::LedgerDisagrees,
@@ -44,7 +44,7 @@ impl Alarm {
         match self {
             Self::WatchlistTooLarge => "WatchlistTooLarge",
             Self::SourceDenied => "SourceDenied",
-            Self::StreamLagging => "StreamLagging",
+            Self::BatchesParked => "BatchesParked",
             Self::LandingRejects => "LandingRejects",
             Self::GapsOpen => "GapsOpen",
             Self::LedgerDisagrees => "LedgerDisagrees",

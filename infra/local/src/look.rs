@@ -85,10 +85,11 @@ const HERE: Manner = Manner {
     never_reconciled: "start `mendlake run`",
     stale: "start `mendlake run`, or where it runs see what `mendlake reconcile` says is in its way",
     heals: "`mendlake run` heals them, `mendlake replay --mode apply` does so at once",
-    lands: "`mendlake reconcile` lands them",
+    lands: "`mendlake reconcile` lands them, runbooks/BatchesParked.md says what to do about one that stays",
     parked: (
-        "the lake could not be written to for hours",
-        "mend the disk, then start `mendlake run` again: it lands them",
+        "the lake could not be written to for hours, or they cannot be read",
+        "mend the disk, then start `mendlake run` again: it lands them; runbooks/BatchesParked.md says what to do about one that \
+         stays",
     ),
     ledger: "`mendlake verify --rebuild-ledger` derives it from the lake",
     watches: "`mendlake watch add SYMBOL`, or set `symbols`",

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mendlake_domain::minute::Timestamp;
 use mendlake_domain::settings::Settings;
 use mendlake_ingest::LandReport;
-use mendlake_ingest::land::reland;
+use mendlake_ingest::land::{Unreadable, reland};
 use mendlake_ports::clock::Clock;
 use mendlake_ports::error::Result;
 use mendlake_ports::place::Place;
 use mendlake_ports::queue::QueueConsumer;
 use mendlake_reconcile::{ReconcileReport, ReplayReport, Window, reconcile};
 
+use crate::alarm::Alarm;
 use crate::engine::{Engine, Event, Observer};
 use crate::log::StageLog;
 use crate::open::RealPlace;
@@ -108,11 +109,16 @@ impl Repair {
     }
 }
 
-/// Lands what was parked while infrastructure failed; tells what it was.
-pub async fn land_parked(place: &RealPlace) -> Result<Vec<LandReport>> {
-    let reports = reland(place.lake(), place.ledger()).await?;
-    for report in &reports {
-        tracing::info!(stage = "land", "landed a parked batch: {} rows of {} records", report.rows, report.records);
+/// Lands what was parked while infrastructure failed; tells what it was, and what cannot be landed.
+pub async fn land_parked(place: &RealPlace) -> Result<()> {
+    let report = reland(place.lake(), place.ledger(), place.clock(), None).await?;
+    for landed in &report.landed {
+        let LandReport { rows, records, .. } = landed.report;
+        tracing::info!(stage = "land", "landed a parked batch: {rows} rows of {records} records");
     }
-    Ok(reports)
+    for Unreadable { reason, .. } in &report.unreadable {
+        let runbook = Alarm::BatchesParked.as_str();
+        tracing::error!(stage = "land", runbook, "a parked batch cannot be landed and stays where it is: {reason}");
+    }
+    Ok(())
 }

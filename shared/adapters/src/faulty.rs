@@ -22,7 +22,7 @@ use mendlake_ports::landing::Landing;
 use mendlake_ports::queue::{Delivery, Message, Queue, QueueConsumer};
 use mendlake_ports::runs::{Run, Runs};
 use mendlake_ports::sessions::Sessions;
-use mendlake_ports::set_aside::{Parked, Rejected, SetAside};
+use mendlake_ports::set_aside::{Rejected, SetAside};
 use mendlake_ports::source::{CandleSource, Holiday, KeyVersion, MarketFacts, QuoteSource, Reply, SourceError};
 use mendlake_ports::source_states::{SourceState, SourceStates};
 use mendlake_ports::stream::{Batch, NewRecord, Stream, StreamConsumer};
@@ -274,8 +274,12 @@ impl<P: SetAside, F: Faults> SetAside for Faulty<P, F> {
         self.through(writes("set_aside.park", &arguments), self.port.park(batch, reason)).await
     }
 
-    async fn parked(&self) -> Result<Vec<Parked>> {
+    async fn parked(&self) -> Result<Vec<String>> {
         self.through(reads("set_aside.parked", &""), self.port.parked()).await
+    }
+
+    async fn parked_batch(&self, name: &str) -> Result<Option<Batch>> {
+        self.through(reads("set_aside.parked_batch", &name), self.port.parked_batch(name)).await
     }
 
     async fn unpark(&self, name: &str) -> Result<()> {

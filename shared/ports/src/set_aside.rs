@@ -22,19 +22,12 @@ pub struct Rejected {
     pub input: Vec<u8>,
 }
 
-/// A parked batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parked {
-    /// Names it.
-    pub name: String,
-    /// The batch, whole.
-    pub batch: Batch,
-}
-
 /// Quarantine and parking place.
 ///
 /// - What was put here survives power loss. Setting the same input aside twice on one day leaves one.
 /// - Parking the same batch twice leaves one.
+/// - A parked batch is listed by its name alone, whatever became of it, and read by itself: one that cannot be read keeps
+///   nobody from the others, and goes only where somebody takes it away.
 pub trait SetAside: Send + Sync {
     /// Puts rejected input into `quarantine/dt=…/`.
     fn quarantine(&self, rejected: &Rejected) -> impl Future<Output = Result<()>> + Send;
@@ -45,8 +38,12 @@ pub trait SetAside: Send + Sync {
     /// Parks a batch under `parked/`.
     fn park(&self, batch: &Batch, reason: &str) -> impl Future<Output = Result<()>> + Send;
 
-    /// The parked batches, oldest first.
-    fn parked(&self) -> impl Future<Output = Result<Vec<Parked>>> + Send;
+    /// The names of the parked batches, oldest first.
+    fn parked(&self) -> impl Future<Output = Result<Vec<String>>> + Send;
+
+    /// The parked batch of this name, whole; `None` where there is none, such as one that somebody else landed since it was
+    /// listed. `Corrupt` where it cannot be read: the error names it.
+    fn parked_batch(&self, name: &str) -> impl Future<Output = Result<Option<Batch>>> + Send;
 
     /// Takes a parked batch away after it was landed; no error where it is gone already.
     fn unpark(&self, name: &str) -> impl Future<Output = Result<()>> + Send;

@@ -15,6 +15,7 @@ use mendlake_ports::control::{Control, Log};
 use mendlake_ports::lake::{Lake, NewObject};
 use mendlake_ports::sessions::Sessions;
 use mendlake_ports::set_aside::SetAside;
+use mendlake_ports::stream::Batch;
 
 use super::machine::run;
 
@@ -34,7 +35,14 @@ pub(crate) fn every_port_keeps_its_contract(standins: &StandIns) {
             contracts::lake::all(&lake, &again).await;
             contracts::control::all(&lake, &again).await;
             contracts::sessions::all(&lake, &again).await;
-            contracts::set_aside::all(&lake, &again).await;
+            // As below, `damage` is no future.
+            let damage = |name: &str| {
+                let path = format!("{prefix}/parked/{name}.json");
+                let key = path.trim_start_matches('/');
+                let broken = async { put(&Client::new(server.aws(1).config()), key, b"half".to_vec()).await };
+                std::thread::scope(|scope| scope.spawn(|| run(broken)).join().expect("broken"));
+            };
+            contracts::set_aside::all(&lake, &again, damage).await;
         }
     });
 }
@@ -149,7 +157,7 @@ where
         assert_eq!(one.read(log, 0).await.expect("entries"), other.read(log, 0).await.expect("entries"));
     }
     assert_eq!(one.quarantined().await.expect("all"), other.quarantined().await.expect("all"));
-    assert_eq!(one.parked().await.expect("all"), other.parked().await.expect("all"));
+    assert_eq!(parked(one).await, parked(other).await);
 }
 
 /// Writes what a lake holds into another, through its ports.
@@ -169,9 +177,18 @@ async fn rewrite(from: &DiskLake, to: &S3Lake) {
     for rejected in from.quarantined().await.expect("all") {
         to.quarantine(&rejected).await.expect("set aside");
     }
-    for parked in from.parked().await.expect("all") {
-        to.park(&parked.batch, "publish an object: no space is left").await.expect("parked");
+    for batch in parked(from).await {
+        to.park(&batch, "publish an object: no space is left").await.expect("parked");
     }
+}
+
+/// Every parked batch.
+async fn parked(lake: &impl SetAside) -> Vec<Batch> {
+    let mut batches = Vec::new();
+    for name in lake.parked().await.expect("names") {
+        batches.extend(lake.parked_batch(&name).await.expect("read"));
+    }
+    batches
 }
 
 fn object(minute: Minute) -> NewObject {

@@ -216,7 +216,7 @@ def deployed(folder, processes):
     # The key, and what is watched. Minutes count from the third one after now: schedules take a minute to fire.
     stack.client("secretsmanager").put_secret_value(SecretId=stack.output("FinnhubSecret"), SecretString=KEY)
     # As runbooks/deploy.md has it: a wish to land nothing makes the lake.
-    assert stack.invoke("LandFunction", {"reland": False}) == {"landed": []}
+    assert stack.invoke("LandFunction", {"reland": False}) == {"landed": [], "unreadable": [], "left": 0}
     first = minute_of(datetime.now(timezone.utc)) + timedelta(minutes=3)
     at = lambda minutes: first + timedelta(minutes=minutes)
     down = (at(1), at(2))

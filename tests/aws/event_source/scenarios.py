@@ -253,11 +253,16 @@ def aged_out(world):
 
 
 def reland(world, kept):
+    """Beside what Lambda gave up lies something that is no batch: it comes first, is named, stays, and nothing waits for it."""
+    foreign = {"Bucket": world.accounts.bucket, "Key": "aws/lambda/0-foreign"}
+    world.accounts.s3.put_object(**foreign, Body=b"half")
     answer = world.function.invoke(b'{"reland":true}')
     assert answer.status == "answered" and sum(r["records"] for r in answer.body["landed"]) == len(kept), answer
-    assert world.accounts.keys("aws/lambda/") == [], "what has landed is taken away"
+    assert [it["batch"] for it in answer.body["unreadable"]] == [foreign["Key"]] and answer.body["left"] == 0, answer
+    assert world.accounts.keys("aws/lambda/") == [foreign["Key"]], "what has landed is taken away, and nothing else"
+    world.accounts.s3.delete_object(**foreign)
     again = world.function.invoke(b'{"reland":true}')
-    assert again.body == {"landed": []}, again
+    assert again.body == {"landed": [], "unreadable": [], "left": 0}, again
 
 
 def reland_interrupted(world):

@@ -2,8 +2,8 @@
 
 use mendlake_adapters::aws::records::Records;
 use mendlake_domain::minute::Timestamp;
-use mendlake_ingest::LandReport;
-use mendlake_ingest::land::{land, reland};
+use mendlake_ingest::land::{Unreadable, land, reland};
+use mendlake_ingest::{LandReport, RelandReport};
 use mendlake_ports::clock;
 use mendlake_ports::error::{Kind, PortError, Result};
 use mendlake_ports::place::Place;
@@ -24,7 +24,7 @@ pub enum Landed {
         failures: Failures,
     },
     /// What was parked, by batch.
-    Parked(Vec<LandReport>),
+    Parked(RelandReport),
 }
 
 /// A person's wish.
@@ -35,13 +35,13 @@ pub(super) struct Wish {
     reland: bool,
 }
 
-/// Lands an event of the stream, or with `{"reland":true}` every parked batch.
+/// Lands an event of the stream, or with `{"reland":true}` the parked batches, as many as there is time for.
 ///
 /// What is refused for what it is, is set aside within; what infrastructure refuses is to be read again from its first
 /// record on, as a whole: the same records give the same objects.
 pub async fn handle(place: &impl Place, deadline: Timestamp, payload: Value) -> Result<Landed> {
     if payload.get("Records").is_none() {
-        return parked(place, payload).await;
+        return parked(place, deadline, payload).await;
     }
     let event: Records = read("records of the stream", payload)?;
     let batch =
@@ -57,9 +57,21 @@ pub async fn handle(place: &impl Place, deadline: Timestamp, payload: Value) -> 
     Ok(Landed::Batch { report: None, failures: Failures::of(first) })
 }
 
-async fn parked(place: &impl Place, payload: Value) -> Result<Landed> {
-    let reports = if wish(payload)?.reland { reland(place.lake(), place.ledger()).await? } else { Vec::new() };
-    Ok(Landed::Parked(reports))
+/// The answer is that of a function that worked: what it could not land is in there by name, and an error in the log.
+async fn parked(place: &impl Place, deadline: Timestamp, payload: Value) -> Result<Landed> {
+    if !wish(payload)?.reland {
+        return Ok(Landed::Parked(RelandReport::default()));
+    }
+    let report = reland(place.lake(), place.ledger(), place.clock(), Some(hand_back_at(deadline))).await?;
+    for Unreadable { batch, reason } in &report.unreadable {
+        tracing::error!(
+            stage = "land",
+            runbook = "BatchesParked",
+            batch,
+            "cannot be landed and stays parked: {reason}"
+        );
+    }
+    Ok(Landed::Parked(report))
 }
 
 pub(super) fn wish(payload: Value) -> Result<Wish> {

@@ -22,7 +22,7 @@ use crate::stack::{self, StackArgs};
 ///
 /// Where `mendlake run` works on the lake, it is asked to do it; otherwise this command does it itself: reconciles, works
 /// off what is to be replayed, lands it and reconciles once more. With --stack, the stack's function does it once, and what is
-/// to be replayed is on its way afterwards. Exit code 3 where gaps are open afterwards.
+/// to be replayed is on its way afterwards. Exit code 3 where gaps are open or batches lie parked afterwards.
 #[derive(clap::Args)]
 pub struct Args {
     /// How far back to look: two hours and the gaps that are due, a day and all gaps but those no plan includes, or a week and
@@ -95,7 +95,7 @@ pub async fn run(args: Args) -> Outcome {
     } else {
         print(&text(&report))?;
     }
-    Ok(Ending::whole(report.open_gaps == 0))
+    Ok(Ending::whole(report.open_gaps == 0 && report.parked == 0))
 }
 
 /// Has the stack's function do it.
@@ -164,6 +164,9 @@ fn text(report: &ReconcileReport) -> String {
         if count > 0 {
             text.push_str(&format!("  {count} {what}\n"));
         }
+    }
+    if report.parked > 0 {
+        text.push_str(&format!("  {} batches are parked: runbooks/BatchesParked.md says what to do\n", report.parked));
     }
     if *open_gaps > 0 {
         text.push_str("`mendlake gaps` shows each with its reason and its next attempt\n");

@@ -121,7 +121,7 @@ impl Observer for Teller {
                     state.abandon.ask(why);
                 }
             }
-            Event::Requested(_) | Event::Landed(_) | Event::Parked { .. } => {}
+            Event::Requested(_) | Event::Landed(_) | Event::Parked { .. } | Event::Unreadable { .. } => {}
         }
     }
 }
@@ -134,7 +134,7 @@ fn worked(event: &Event) -> Option<&'static str> {
         Event::Landed(_) => Some("land"),
         Event::Reconciled(_) => Some("reconcile"),
         Event::Replayed(_) => Some("replay"),
-        Event::Parked { .. } | Event::Failed { .. } => None,
+        Event::Parked { .. } | Event::Unreadable { .. } | Event::Failed { .. } => None,
     }
 }
 

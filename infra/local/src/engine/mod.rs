@@ -52,6 +52,13 @@ pub enum Event {
         /// Its records.
         records: usize,
     },
+    /// A parked batch that cannot be read and stays where it is: a person must act.
+    Unreadable {
+        /// Its name.
+        batch: String,
+        /// Why.
+        reason: String,
+    },
     /// A reconciliation.
     Reconciled(Box<ReconcileReport>),
     /// A replayed task.

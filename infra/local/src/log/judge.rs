@@ -52,7 +52,11 @@ impl Judge {
             Event::Parked { shard, records } => {
                 let text =
                     format!("parked {records} records of shard {shard}: land them again once the cause is mended");
-                (Level::ERROR, Some(Alarm::StreamLagging), text)
+                (Level::ERROR, Some(Alarm::BatchesParked), text)
+            }
+            Event::Unreadable { reason, .. } => {
+                let text = format!("a parked batch cannot be landed and stays where it is: {reason}");
+                (Level::ERROR, Some(Alarm::BatchesParked), text)
             }
             Event::Reconciled(report) => reconciled(report),
             Event::Replayed(report) => replayed(report),
@@ -97,7 +101,7 @@ pub(super) fn report(event: &Event) -> Option<String> {
         Event::Landed(report) => serde_json::to_string(report).ok(),
         Event::Reconciled(report) => serde_json::to_string(report).ok(),
         Event::Replayed(report) => serde_json::to_string(report).ok(),
-        Event::Parked { .. } | Event::Failed { .. } => None,
+        Event::Parked { .. } | Event::Unreadable { .. } | Event::Failed { .. } => None,
     }
 }
 
@@ -108,6 +112,7 @@ fn stage(event: &Event) -> &'static str {
         Event::Landed(_) | Event::Parked { .. } => "land",
         Event::Reconciled(_) => "reconcile",
         Event::Replayed(_) => "replay",
+        Event::Unreadable { .. } => "reland",
         Event::Failed { stage, .. } => stage,
     }
 }
@@ -165,6 +170,7 @@ fn reconciled(report: &ReconcileReport) -> Judged {
     note(&mut text, "symbol-sessions to replay", report.claimed);
     note(&mut text, "given up", report.unrecoverable.values().sum());
     note(&mut text, "suspects", report.suspects);
+    note(&mut text, "batches parked", report.parked);
     let contradictions = report.learned.as_ref().map(|learned| learned.contradictions.join("; ")).unwrap_or_default();
     let for_a_person = NEEDS_A_PERSON.iter().any(|reason| report.open_by_reason.contains_key(reason));
     let alarm = if report.disagreements > 0 {
@@ -177,6 +183,8 @@ fn reconciled(report: &ReconcileReport) -> Judged {
         let symbols: Vec<&str> = report.unknown_symbols.iter().map(|symbol| symbol.as_str()).collect();
         text = format!("{text}; unknown symbols: {}", symbols.join(" "));
         Some(Alarm::UnknownSymbol)
+    } else if report.parked > 0 {
+        Some(Alarm::BatchesParked)
     } else {
         for_a_person.then_some(Alarm::GapsOpen)
     };
@@ -227,7 +235,7 @@ mod tests {
             "at": at(0), "window": Window::Near, "from": at(0).minute(), "to": at(0).minute(), "expected": 9, "present": 7,
             "open_gaps": 2, "open_by_reason": {(reason.as_str()): 2}, "oldest_gap_s": 60, "unrecoverable": {}, "suspects": 0,
             "newly_open": 2, "disagreements": 0, "claimed": 0, "tasks": 0, "unsent": 0, "conflicts": 0, "expected_live": 0,
-            "missing_live": 0, "landing_lag_s": 0, "statuses": 0, "unknown_symbols": [], "learned": null,
+            "missing_live": 0, "landing_lag_s": 0, "statuses": 0, "unknown_symbols": [], "parked": 0, "learned": null,
         });
         Event::Reconciled(Box::new(serde_json::from_value(json).expect("a report")))
     }
@@ -256,6 +264,21 @@ mod tests {
         assert_eq!(line.text, "near: 7 of 9 present, 2 open: 2 not_entitled, 2 newly open");
         assert_eq!(judge.line(at(5), &open(OpenReason::NotEntitled)).level, Level::INFO);
         assert_eq!(judge.line(at(60), &open(OpenReason::NotEntitled)).level, Level::ERROR);
+    }
+
+    #[test]
+    fn what_lies_parked_is_an_alarm_even_beside_gaps_that_no_plan_heals() {
+        let Event::Reconciled(report) = open(OpenReason::NotEntitled) else { panic!("no reconciliation") };
+        let report = ReconcileReport { parked: 2, ..*report };
+        let line = Judge::default().line(at(0), &Event::Reconciled(Box::new(report)));
+        assert_eq!((line.level, line.alarm), (Level::ERROR, Some(Alarm::BatchesParked)));
+        assert!(line.text.ends_with("2 newly open, 2 batches parked"), "{}", line.text);
+        let unreadable =
+            Event::Unreadable { batch: "0-x".into(), reason: "read `parked/0-x.json`: not hexadecimal".into() };
+        for event in [unreadable, Event::Parked { shard: "0".into(), records: 3 }] {
+            let line = Judge::default().line(at(0), &event);
+            assert_eq!((line.level, line.alarm), (Level::ERROR, Some(Alarm::BatchesParked)), "{}", line.text);
+        }
     }
 
     #[test]

@@ -42,10 +42,7 @@ const ON_AWS: Manner = Manner {
     stale: "runbooks/ReconcilerSilent.md says what to look at",
     heals: "the hourly reconciliation has them healed, `mendlake reconcile` with the same `--stack` does so now",
     lands: "runbooks/reland-parked-batches.md says how they are landed",
-    parked: (
-        "the lake could not be written to for hours",
-        "runbooks/reland-parked-batches.md says how they are landed",
-    ),
+    parked: ("the lake could not be written to for hours", "runbooks/BatchesParked.md says what to do"),
     ledger: "runbooks/restore-the-ledger.md says how it is derived from the lake",
     watches: "`mendlake watch add SYMBOL` with the same `--stack`",
 };

@@ -236,9 +236,12 @@ const CALLS: [Call; 5] = [
         name: "park",
         write: |lake, files| lake.park_with(files, &batch("2"), "why"),
         count: |lake| {
-            let parked = lake.parked().now_or_never().expect("inline")?;
-            check(parked.iter().all(|one| one.batch == batch(&one.batch.shard)))?;
-            Ok(parked.len())
+            let names = lake.parked().now_or_never().expect("inline")?;
+            for name in &names {
+                let one = lake.parked_batch(name).now_or_never().expect("inline")?;
+                check(one.is_some_and(|one| one == batch(&one.shard)))?;
+            }
+            Ok(names.len())
         },
     },
 ];

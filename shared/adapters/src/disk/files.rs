@@ -83,6 +83,7 @@ pub(super) fn failed(doing: &str, path: &Path, error: io::Error) -> PortError {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => (Kind::Unavailable, ": no space is left there, make some"),
         ErrorKind::PermissionDenied => (Kind::Denied, ": this user may not, give it the right to"),
         ErrorKind::ReadOnlyFilesystem => (Kind::Denied, ": it is mounted for reading only"),
+        ErrorKind::IsADirectory => (Kind::Corrupt, ": it is a folder, move it away"),
         ErrorKind::Unsupported => (Kind::Denied, ": a lake needs a file system with hard links"),
         _ => (Kind::Unavailable, ""),
     };

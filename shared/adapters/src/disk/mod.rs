@@ -156,6 +156,7 @@ mod tests {
     use std::fs;
 
     use mendlake_ports::contracts;
+    use mendlake_ports::set_aside::SetAside;
 
     use super::*;
 
@@ -171,6 +172,12 @@ mod tests {
 
     fn reopened(lake: &DiskLake) -> DiskLake {
         DiskLake::open(lake.root()).expect("a lake")
+    }
+
+    /// Breaks a parked batch.
+    fn damage(lake: &DiskLake) -> impl FnOnce(&str) {
+        let folder = lake.root().join("parked");
+        move |name| fs::write(folder.join(format!("{name}.json")), b"{\"v\":1,").expect("written")
     }
 
     #[tokio::test]
@@ -195,7 +202,17 @@ mod tests {
     #[tokio::test]
     async fn the_quarantine_and_the_parking_place_keep_their_contract() {
         let (_folder, lake) = lake();
-        contracts::set_aside::all(&lake, &reopened(&lake)).await;
+        contracts::set_aside::all(&lake, &reopened(&lake), damage(&lake)).await;
+    }
+
+    #[tokio::test]
+    async fn a_folder_among_the_parked_batches_is_named_and_no_batch() {
+        let (_folder, lake) = lake();
+        fs::create_dir_all(lake.root().join("parked/copied.json")).expect("a folder");
+        assert_eq!(lake.parked().await.expect("parked"), ["copied"]);
+        let error = lake.parked_batch("copied").await.expect_err("a folder");
+        let chain = error.chain();
+        assert!(error.kind == Kind::Corrupt && chain.contains("parked/copied.json`: it is a folder"), "{chain}");
     }
 
     #[tokio::test]
@@ -203,7 +220,7 @@ mod tests {
         let (_folder, lake) = lake();
         let lake = lake.surviving(Survives::ProcessCrash);
         contracts::lake::all(&lake, &reopened(&lake)).await;
-        contracts::set_aside::all(&lake, &reopened(&lake)).await;
+        contracts::set_aside::all(&lake, &reopened(&lake), damage(&lake)).await;
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Quarantine and parking place on disk: `quarantine/dt=…/`, `parked/`.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use mendlake_ports::Result;
-use mendlake_ports::set_aside::{Parked, Rejected, SetAside};
+use mendlake_ports::set_aside::{Rejected, SetAside};
 use mendlake_ports::stream::Batch;
 
 use super::files::{Files, failed};
@@ -38,26 +39,21 @@ impl SetAside for DiskLake {
         self.park_with(&self.files, batch, reason)
     }
 
-    async fn parked(&self) -> Result<Vec<Parked>> {
-        let folder = self.root.join(PARKED);
-        let mut parked = Vec::new();
-        for file in folder::names(&folder)? {
-            let Some(name) = parked_of_file(&file) else { continue };
-            // Landed and taken away since it was listed: no longer parked.
-            let Some(bytes) = folder::read_if_there(&folder.join(&file))? else {
-                continue;
-            };
-            parked.push(Parked { name: name.to_owned(), batch: parked_from_bytes(&bytes, &file)? });
-        }
-        Ok(parked)
+    async fn parked(&self) -> Result<Vec<String>> {
+        let files = folder::names(&self.root.join(PARKED))?;
+        Ok(files.iter().filter_map(|file| parked_of_file(file)).map(str::to_owned).collect())
+    }
+
+    async fn parked_batch(&self, name: &str) -> Result<Option<Batch>> {
+        let Some(path) = self.path_of_parked(name) else { return Ok(None) };
+        let bytes = folder::read_if_there(&path)?;
+        bytes.map(|bytes| parked_from_bytes(&bytes, &path.display().to_string())).transpose()
     }
 
     async fn unpark(&self, name: &str) -> Result<()> {
-        let folder = self.root.join(PARKED);
-        let file = parked_file(name);
-        // Only a name that was given out; a path that leads elsewhere names no batch.
-        if folder::names(&folder)?.contains(&file) {
-            folder::remove_if_there(&self.files, &folder.join(file))?;
+        if let Some(path) = self.path_of_parked(name).filter(|path| path.exists()) {
+            folder::remove_if_there(&self.files, &path)?;
+            let folder = self.root.join(PARKED);
             self.files.sync_dir(&folder).map_err(|error| failed("sync", &folder, error))?;
         }
         Ok(())
@@ -69,6 +65,12 @@ impl DiskLake {
         let (dt, name) = rejected_name(rejected);
         let folder = Path::new(QUARANTINE).join(folder::of_date(dt));
         self.place(files, &folder, &name, &rejected_to_bytes(rejected)).map(drop)
+    }
+
+    /// The path of a name that was given out; one that leads elsewhere names no batch.
+    fn path_of_parked(&self, name: &str) -> Option<PathBuf> {
+        let file = parked_file(name);
+        (Path::new(&file).file_name() == Some(OsStr::new(&file))).then(|| self.root.join(PARKED).join(file))
     }
 
     pub(super) fn park_with(&self, files: &impl Files, batch: &Batch, reason: &str) -> Result<()> {

@@ -12,7 +12,7 @@ use mendlake_domain::symbol::Symbol;
 use mendlake_ports::control::{Appended, Control, Log};
 use mendlake_ports::lake::{Lake, NewObject, Published};
 use mendlake_ports::sessions::Sessions;
-use mendlake_ports::set_aside::{Parked, Rejected, SetAside};
+use mendlake_ports::set_aside::{Rejected, SetAside};
 use mendlake_ports::stream::Batch;
 use mendlake_ports::{Kind, PortError, Result};
 
@@ -41,7 +41,8 @@ struct State {
     overlay: Vec<Vec<u8>>,
     verdicts: Vec<Vec<u8>>,
     quarantine: BTreeMap<(NaiveDate, String), Rejected>,
-    parked: BTreeMap<String, Batch>,
+    /// As they are stored: one may be damaged.
+    parked: BTreeMap<String, Vec<u8>>,
 }
 
 impl MemoryLake {
@@ -63,6 +64,13 @@ impl MemoryLake {
     /// Every status that was appended and not there before, by day and symbol, then in the order of arrival.
     pub fn every_status(&self) -> Vec<SessionStatus> {
         self.state().statuses.values().flatten().cloned().collect()
+    }
+
+    /// Breaks the parked batch of this name, as a bad disk would.
+    pub fn damage_parked(&self, name: &str) {
+        if let Some(bytes) = self.state().parked.get_mut(name) {
+            bytes.truncate(bytes.len() / 2);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -176,15 +184,18 @@ impl SetAside for MemoryLake {
         Ok(all)
     }
 
-    async fn park(&self, batch: &Batch, _reason: &str) -> Result<()> {
-        self.state().parked.entry(set_aside::parked_name(batch)).or_insert_with(|| batch.clone());
+    async fn park(&self, batch: &Batch, reason: &str) -> Result<()> {
+        let bytes = || set_aside::parked_to_bytes(batch, reason);
+        self.state().parked.entry(set_aside::parked_name(batch)).or_insert_with(bytes);
         Ok(())
     }
 
-    async fn parked(&self) -> Result<Vec<Parked>> {
-        let state = self.state();
-        let parked = |(name, batch): (&String, &Batch)| Parked { name: name.clone(), batch: batch.clone() };
-        Ok(state.parked.iter().map(parked).collect())
+    async fn parked(&self) -> Result<Vec<String>> {
+        Ok(self.state().parked.keys().cloned().collect())
+    }
+
+    async fn parked_batch(&self, name: &str) -> Result<Option<Batch>> {
+        self.state().parked.get(name).map(|bytes| set_aside::parked_from_bytes(bytes, name)).transpose()
     }
 
     async fn unpark(&self, name: &str) -> Result<()> {
@@ -220,6 +231,6 @@ mod tests {
     #[tokio::test]
     async fn the_quarantine_and_the_parking_place_keep_their_contract() {
         let lake = MemoryLake::new();
-        contracts::set_aside::all(&lake, &lake).await;
+        contracts::set_aside::all(&lake, &lake, |name| lake.damage_parked(name)).await;
     }
 }

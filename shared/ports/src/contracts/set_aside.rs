@@ -7,11 +7,12 @@
 use futures_util::future::join;
 use mendlake_domain::minute::Timestamp;
 
-use crate::set_aside::{Parked, Rejected, SetAside};
+use crate::error::Kind;
+use crate::set_aside::{Rejected, SetAside};
 use crate::stream::{Batch, StreamRecord};
 
-/// Every check.
-pub async fn all(place: &impl SetAside, again: &impl SetAside) {
+/// Every check. `damage` breaks the parked batch of a name where it is stored.
+pub async fn all(place: &impl SetAside, again: &impl SetAside, damage: impl FnOnce(&str)) {
     rejected_input_comes_back_whole(place, again).await;
     the_same_input_on_one_day_is_kept_once(place, again).await;
     quarantine_is_of_every_day_oldest_first(place, again).await;
@@ -19,6 +20,7 @@ pub async fn all(place: &impl SetAside, again: &impl SetAside) {
     parking_the_same_batch_twice_leaves_one(place, again).await;
     parked_batches_come_oldest_first(place, again).await;
     an_unparked_batch_is_gone_and_unparking_it_again_is_no_error(place, again).await;
+    an_unreadable_batch_is_named_and_the_others_can_still_be_read(place, again, damage).await;
 }
 
 /// Rejected input comes back whole, whatever its bytes, with all that was said of it.
@@ -63,8 +65,7 @@ pub async fn quarantine_is_of_every_day_oldest_first(place: &impl SetAside, agai
 pub async fn a_parked_batch_comes_back_whole(place: &impl SetAside, again: &impl SetAside) {
     let batch = batch("whole", 0, &[b"{\"v\":1}\n", b"\xff\x00", b""]);
     place.park(&batch, "the disk is full").await.expect("park");
-    let parked = of_shard(again, "whole").await;
-    assert_eq!(parked.into_iter().map(|parked| parked.batch).collect::<Vec<_>>(), [batch]);
+    assert_eq!(batches(of_shard(again, "whole").await), [batch]);
 }
 
 /// Parking the same batch twice leaves one, whatever the reasons were.
@@ -84,10 +85,9 @@ pub async fn parked_batches_come_oldest_first(place: &impl SetAside, again: &imp
     for arrived_s in [100_000_000, 5, 1_000, 60] {
         place.park(&batch("age", arrived_s, &[b"a"]), "why").await.expect("park");
     }
-    let arrived = |parked: &Parked| parked.batch.records[0].arrived_at;
-    let parked = of_shard(again, "age").await;
+    let parked = batches(of_shard(again, "age").await);
     assert_eq!(parked.len(), 4);
-    assert!(parked.is_sorted_by_key(arrived), "{parked:?}");
+    assert!(parked.is_sorted_by_key(|batch| batch.records[0].arrived_at), "{parked:?}");
 }
 
 /// An unparked batch is gone; unparking it again, or what never was there, is no error; it can be parked again.
@@ -95,19 +95,51 @@ pub async fn an_unparked_batch_is_gone_and_unparking_it_again_is_no_error(
     place: &impl SetAside,
     again: &impl SetAside,
 ) {
-    let batches = [batch("gone", 0, &[b"a"]), batch("gone", 60, &[b"b"])];
-    for batch in &batches {
+    let two = [batch("gone", 0, &[b"a"]), batch("gone", 60, &[b"b"])];
+    for batch in &two {
         place.park(batch, "why").await.expect("park");
     }
-    let name = of_shard(place, "gone").await[0].name.clone();
+    let (name, _) = of_shard(place, "gone").await.remove(0);
     for _ in 0..2 {
         again.unpark(&name).await.expect("unpark");
-        let left: Vec<Batch> = of_shard(place, "gone").await.into_iter().map(|parked| parked.batch).collect();
-        assert_eq!(left, batches[1..]);
+        assert_eq!(batches(of_shard(place, "gone").await), two[1..]);
+        assert_eq!(place.parked_batch(&name).await.expect("read"), None);
     }
-    again.unpark("no-such-batch").await.expect("unpark");
-    place.park(&batches[0], "why").await.expect("park");
-    assert_eq!(of_shard(again, "gone").await[0].name, name, "the same batch has the same name");
+    for nobodys in ["no-such-batch", "../mendlake"] {
+        again.unpark(nobodys).await.expect("unpark");
+        assert_eq!(again.parked_batch(nobodys).await.expect("read"), None);
+    }
+    place.park(&two[0], "why").await.expect("park");
+    assert_eq!(of_shard(again, "gone").await[0].0, name, "the same batch has the same name");
+}
+
+/// A batch that cannot be read is listed like any other and is `Corrupt`; the error names it, the others can still be read,
+/// and it stays until it is taken away.
+///
+/// `damage` breaks the parked batch of a name where it is stored.
+pub async fn an_unreadable_batch_is_named_and_the_others_can_still_be_read(
+    place: &impl SetAside,
+    again: &impl SetAside,
+    damage: impl FnOnce(&str),
+) {
+    let three = [0, 60, 120].map(|arrived_s| batch("damaged", arrived_s, &[b"a"]));
+    for batch in &three {
+        place.park(batch, "why").await.expect("park");
+    }
+    let names: Vec<String> = of_shard(place, "damaged").await.into_iter().map(|(name, _)| name).collect();
+    damage(&names[1]);
+    for _ in 0..2 {
+        let error = again.parked_batch(&names[1]).await.expect_err("it is damaged");
+        assert_eq!(error.kind, Kind::Corrupt, "{}", error.chain());
+        assert!(error.chain().contains(&names[1]), "names `{}`: {}", names[1], error.chain());
+        let listed = again.parked().await.expect("parked");
+        assert!(names.iter().all(|name| listed.contains(name)), "{listed:?}");
+    }
+    for index in [0, 2] {
+        assert_eq!(again.parked_batch(&names[index]).await.expect("read").as_ref(), Some(&three[index]));
+    }
+    again.unpark(&names[1]).await.expect("unpark");
+    assert!(!place.parked().await.expect("parked").contains(&names[1]));
 }
 
 const NOON_S: i64 = 1_957_435_200; // 2032-01-11T12:00:00Z
@@ -132,6 +164,16 @@ async fn of_origin(place: &impl SetAside, origin: &str) -> Vec<Rejected> {
     all.into_iter().filter(|rejected| rejected.origin == origin).collect()
 }
 
-async fn of_shard(place: &impl SetAside, shard: &str) -> Vec<Parked> {
-    place.parked().await.expect("parked").into_iter().filter(|parked| parked.batch.shard == shard).collect()
+/// The parked batches of a shard with their names, in the order they are listed.
+async fn of_shard(place: &impl SetAside, shard: &str) -> Vec<(String, Batch)> {
+    let mut found = Vec::new();
+    for name in place.parked().await.expect("parked") {
+        let batch = place.parked_batch(&name).await.expect("read");
+        found.extend(batch.filter(|batch| batch.shard == shard).map(|batch| (name, batch)));
+    }
+    found
+}
+
+fn batches(parked: Vec<(String, Batch)>) -> Vec<Batch> {
+    parked.into_iter().map(|(_, batch)| batch).collect()
 }

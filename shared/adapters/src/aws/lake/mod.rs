@@ -12,7 +12,7 @@
 //! | action | resource | needed by |
 //! |---|---|---|
 //! | `s3:ListBucket` | the bucket | everything. Without it S3 answers 403 for a missing key instead of 404, and what is merely not there looks denied |
-//! | `s3:GetObject` | `<prefix>*`; `aws/lambda/*` for `parked` | everything |
+//! | `s3:GetObject` | `<prefix>*`; `aws/lambda/*` for `parked_batch` | everything |
 //! | `s3:PutObject` | `<prefix>quotes/*`, `sessions/*`, `control/*`, `quarantine/*`, `parked/*`, `mendlake.json`, as far as it writes them | conditional writes need no other right |
 //! | `s3:DeleteObject` | `<prefix>parked/*`, `aws/lambda/*` | `unpark` alone |
 

@@ -1,7 +1,7 @@
 //! Quarantine and parking place in S3: `quarantine/dt=…/`, `parked/`, and where Lambda itself puts batches that it gave up.
 
 use mendlake_ports::Result;
-use mendlake_ports::set_aside::{Parked, Rejected, SetAside};
+use mendlake_ports::set_aside::{Rejected, SetAside};
 use mendlake_ports::stream::Batch;
 
 use super::S3Lake;
@@ -42,28 +42,30 @@ impl SetAside for S3Lake {
         self.bucket.create(&key, parked_to_bytes(batch, reason), Tries::Sdk).await.map(drop)
     }
 
-    async fn parked(&self) -> Result<Vec<Parked>> {
+    async fn parked(&self) -> Result<Vec<String>> {
         let own = self.bucket.list(&self.bucket.key(PARKED)).await?;
         let own = own.iter().filter_map(|file| parked_of_file(file)).map(str::to_owned);
         let by_lambda = self.bucket.list(BY_LAMBDA).await?;
-        let by_lambda = by_lambda.iter().map(|path| format!("{BY_LAMBDA}{path}")).filter(|key| !key.ends_with('/'));
-        let names: Vec<String> = own.chain(by_lambda).collect();
-        let mut parked: Vec<Parked> =
-            at_once(names.into_iter().map(|name| self.read_parked(name))).await?.into_iter().flatten().collect();
-        parked.sort_by_cached_key(|Parked { name, batch }| {
-            (batch.records.first().map(|record| record.arrived_at), name.clone())
-        });
-        Ok(parked)
+        let mut by_lambda: Vec<String> =
+            by_lambda.iter().map(|path| format!("{BY_LAMBDA}{path}")).filter(|key| !key.ends_with('/')).collect();
+        // Shard by shard otherwise: the last part of a key begins with the instant at which Lambda gave up.
+        by_lambda.sort_by(|a, b| a.rsplit('/').cmp(b.rsplit('/')));
+        Ok(own.chain(by_lambda).collect())
+    }
+
+    async fn parked_batch(&self, name: &str) -> Result<Option<Batch>> {
+        let Some(key) = self.key_of_parked(name) else { return Ok(None) };
+        let Some(bytes) = self.bucket.get(&key, Part::Whole).await? else { return Ok(None) };
+        let url = self.bucket.url(&key);
+        let batch = if is_lambdas(name) { invocation::batch(&bytes, &url) } else { parked_from_bytes(&bytes, &url) };
+        batch.map(Some)
     }
 
     async fn unpark(&self, name: &str) -> Result<()> {
-        let key = match is_lambdas(name) {
-            true => name.to_owned(),
-            // Only a name that was given out; one that leads elsewhere names no batch.
-            false if name.contains('/') => return Ok(()),
-            false => self.parked_key(name),
-        };
-        self.bucket.remove(&key).await
+        match self.key_of_parked(name) {
+            Some(key) => self.bucket.remove(&key).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -74,13 +76,12 @@ impl S3Lake {
         bytes.map(|bytes| rejected_from_bytes(&bytes, &self.bucket.url(&key))).transpose()
     }
 
-    /// A parked batch, `None` where it was landed and taken away since it was listed.
-    async fn read_parked(&self, name: String) -> Result<Option<Parked>> {
-        let key = if is_lambdas(&name) { name.clone() } else { self.parked_key(&name) };
-        let Some(bytes) = self.bucket.get(&key, Part::Whole).await? else { return Ok(None) };
-        let url = self.bucket.url(&key);
-        let batch = if is_lambdas(&name) { invocation::batch(&bytes, &url)? } else { parked_from_bytes(&bytes, &url)? };
-        Ok(Some(Parked { name, batch }))
+    /// The key of a name that was given out; one that leads elsewhere names no batch.
+    fn key_of_parked(&self, name: &str) -> Option<String> {
+        match is_lambdas(name) {
+            true => Some(name.to_owned()),
+            false => (!name.contains('/')).then(|| self.parked_key(name)),
+        }
     }
 
     fn parked_key(&self, name: &str) -> String {

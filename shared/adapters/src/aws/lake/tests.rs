@@ -63,7 +63,8 @@ async fn every_port_keeps_its_contract_with_and_without_a_prefix() {
         contracts::lake::all(&lake, &again).await;
         contracts::control::all(&lake, &again).await;
         contracts::sessions::all(&lake, &again).await;
-        contracts::set_aside::all(&lake, &again).await;
+        let damage = |name: &str| fake.put(&lake.bucket.key(&format!("parked/{name}.json")), b"{\"v\":1,");
+        contracts::set_aside::all(&lake, &again, damage).await;
         let outside = fake.objects().into_keys().find(|key| !key.starts_with(prefix));
         assert_eq!(outside, None, "everything is under the prefix");
     }
@@ -209,17 +210,34 @@ async fn batches_that_lambda_gave_up_are_parked_too_and_can_be_taken_away() {
     for own in [&younger, &older] {
         lake.park(own, "why").await.expect("parked");
     }
-    let parked = lake.parked().await.expect("parked");
-    assert_eq!(parked.iter().map(|parked| &parked.batch).collect::<Vec<_>>(), [&older, &batch, &younger]);
-    assert_eq!(parked[1].name, key);
+    let mut parked = Vec::new();
+    for name in lake.parked().await.expect("parked") {
+        parked.push(lake.parked_batch(&name).await.expect("read").expect("there"));
+    }
+    assert_eq!(parked, [older, younger, batch], "those by Lambda come after the lake's own");
+    assert_eq!(lake.parked().await.expect("parked")[2], key);
     for name in [key, "../mendlake", "no-such-batch"] {
         lake.unpark(name).await.expect("unparked");
     }
     assert_eq!(lake.parked().await.expect("parked").len(), 2);
+    assert_eq!(lake.parked_batch(key).await.expect("read"), None, "it was taken away");
     reopened(&fake, "lakes/one").await;
-    fake.put(&key.replace("4000", "5000"), b"half");
-    let error = lake.parked().await.expect_err("corrupt");
-    assert!(error.kind == Kind::Corrupt && error.chain().contains("s3://lake/aws/lambda/"), "{}", error.chain());
+}
+
+#[tokio::test]
+async fn what_is_no_batch_of_lambdas_is_named_and_batches_come_in_the_order_they_were_given_up() {
+    let (fake, lake) = lake("").await;
+    let key = |shard: &str, at: &str| format!("aws/lambda/f89f/{shard}/2026/11/20/2026-11-20T{at}-5a6b1c2e");
+    let (first, second) = (key("shardId-000000000006", "20.30.02"), key("shardId-000000000001", "20.30.03"));
+    let whole = event(&["shardId-000000000006:4954"]).to_string();
+    fake.put(&first, &invocation::tests::record(Some(Value::String(whole))));
+    for foreign in [&b"half"[..], b"", b"{}", &invocation::tests::record(None)] {
+        fake.put(&second, foreign);
+        assert_eq!(lake.parked().await.expect("parked"), [first.clone(), second.clone()]);
+        let error = lake.parked_batch(&second).await.expect_err("corrupt");
+        assert!(error.kind == Kind::Corrupt && error.chain().contains(&second), "{}", error.chain());
+        assert!(lake.parked_batch(&first).await.expect("read").is_some());
+    }
 }
 
 #[tokio::test]
