@@ -116,6 +116,7 @@ pub fn reconciled(report: &ReconcileReport) -> Vec<Metric> {
         count("UnhealableGaps", denied.map(|(_, minutes)| minutes).sum()),
         count("UnknownSymbols", report.unknown_symbols.len()),
         count("CalendarContradictions", report.learned.as_ref().map_or(0, |learned| learned.contradictions.len())),
+        count("ParkedBatches", report.parked),
         count("HourlyRuns", usize::from(report.window != Window::Near)),
     ]
 }

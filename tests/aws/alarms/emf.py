@@ -19,7 +19,7 @@ EMITTED = {
     "reconciled": [
         ("OpenGaps", "Count"), ("OldestGap", "Seconds"), ("ExpectedLive", "Count"), ("MissingLive", "Count"),
         ("LandingLag", "Seconds"), ("Disagreements", "Count"), ("UnhealableGaps", "Count"), ("UnknownSymbols", "Count"),
-        ("CalendarContradictions", "Count"), ("HourlyRuns", "Count"),
+        ("CalendarContradictions", "Count"), ("ParkedBatches", "Count"), ("HourlyRuns", "Count"),
     ],
     "replayed": [("HealedRows", "Count"), ("CorrectedRows", "Count"), ("ReplayCalls", "Count"), ("FailedReplayCalls", "Count")],
 }

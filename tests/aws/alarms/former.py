@@ -46,6 +46,7 @@ ERRORS = [
     Former("ReconcilerSilent", "missing points that real ones of hours before stand for", "the reconciler is dead, in session", [("FILL(runs, 0)", "runs")]),
     Former("ReconcilerSilent", "missing runs taken for good ones", "the reconciler is dead, at a weekend", [("FILL(runs, 0)", "runs"), ("breaching", "notBreaching")]),
     Former("DeadLetters", "letters that are forgotten after six hours", "a dead replay task, purged a day later", NOT_BREACHING),
+    Former("BatchesParked", "batches that are forgotten between two hourly runs", "batches parked at a weekend", NOT_BREACHING),
     Former(
         "SourceDenied", "hourly news filled up with zeros", "no plan has candles, found at night",
         [*TWO_OF_TWO, *NOT_BREACHING, ("denied + unhealable", "FILL(denied, 0) + FILL(unhealable, 0)"), ("Period: 600", "Period: 300")],

@@ -111,7 +111,7 @@ def clock(instant):
 
 
 # Bad news that is not this stack's: of another stack, under more dimensions than the alarms', under none.
-BAD = {"OpenGaps": 50, "OldestGap": 200_000, "ExpectedLive": 100, "MissingLive": 100, "LandingLag": 9000, "Disagreements": 5, "UnhealableGaps": 50}
+BAD = {"OpenGaps": 50, "OldestGap": 200_000, "ExpectedLive": 100, "MissingLive": 100, "LandingLag": 9000, "Disagreements": 5, "UnhealableGaps": 50, "ParkedBatches": 3}
 STRANGERS = {
     "another stack's faults": ("lake-2", [["Stack"]]),
     "faults under more dimensions": (STACK, [["Stack", "Function"]]),

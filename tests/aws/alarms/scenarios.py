@@ -179,6 +179,16 @@ LOUD = [
         Faults(disagreements=once("2026-11-21 03:05", 40)),
     ),
     Scenario(
+        "a batch is parked, and landed again after hours", *WHOLE_FRIDAY,
+        {"BatchesParked": Fires("2026-11-20 11:20", "2026-11-20 11:30", "2026-11-20 15:00", "2026-11-20 15:10")},
+        Faults(parked=lambda now: 2 * between("2026-11-20 11:20", "2026-11-20 15:00")(now)),
+    ),
+    Scenario(
+        "batches parked at a weekend", "2026-11-21 00:00", "2026-11-22 12:00",
+        {"BatchesParked": Fires("2026-11-21 03:05", "2026-11-21 03:15", "2026-11-22 04:05", "2026-11-22 04:15")},
+        Faults(parked=between("2026-11-21 03:00", "2026-11-22 04:00")),
+    ),
+    Scenario(
         "a vendor calls a trading day closed", *WHOLE_FRIDAY,
         {"CalendarContradicted": Fires("2026-11-20 07:35", "2026-11-20 07:40", back="2026-11-20 12:00")},
         Faults(contradictions=once("2026-11-20 07:35")),

@@ -51,6 +51,7 @@ class Faults:
     disagreements: Callable = lambda now: 0
     contradictions: Callable = lambda now: 0
     unknown: Callable = lambda now: 0
+    parked: Callable = lambda now: 0
     # Whether one shard of several is stuck: its batch is handed over again and again, and grows old.
     stuck: Callable = never
     # Dead letters: by queue, from when to when.
@@ -153,6 +154,7 @@ class World:
             UnhealableGaps=sum(missing.values()) if self.faults.unentitled(now) else 0,
             UnknownSymbols=self.faults.unknown(started) if hourly else 0,
             CalendarContradictions=self.faults.contradictions(started) if hourly else 0,
+            ParkedBatches=self.faults.parked(started),
             HourlyRuns=hourly,
         )
 
