@@ -113,7 +113,8 @@ pub struct ReconcileReport {
     pub statuses: usize,
     /// Symbols found unknown today: a person should take them off the watchlist.
     pub unknown_symbols: Vec<Symbol>,
-    /// Batches that lie parked: their rows are not in the lake.
+    /// Batches that lie parked: their rows are not in the lake. An older release's report has no number.
+    #[serde(default)]
     pub parked: usize,
     /// What the morning learnt of holidays.
     pub learned: Option<LearnReport>,

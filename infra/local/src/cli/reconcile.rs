@@ -199,7 +199,7 @@ mod tests {
                 "at": "2026-11-20T15:00:00.000Z", "window": "hourly", "from": from, "to": "2026-11-20T14:56:00Z",
                 "expected": 0, "present": 0, "open_gaps": 0, "open_by_reason": {}, "oldest_gap_s": null,
                 "unrecoverable": {}, "suspects": 0, "newly_open": 0, "disagreements": 0, "claimed": 0, "tasks": 0,
-                "unsent": 0, "conflicts": 0, "expected_live": 0, "missing_live": 0, "landing_lag_s": 0, "statuses": 0,
+                "unsent": 0, "conflicts": 0, "expected_live": 0, "missing_live": 0, "landing_lag_s": 0, "statuses": 0, "parked": 0,
                 "unknown_symbols": [], "learned": null,
             });
             text(&serde_json::from_value(report).expect("a report"))
