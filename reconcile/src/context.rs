@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
+use futures_util::future::join_all;
 use mendlake_domain::calendar::Session;
 use mendlake_domain::coverage::MinuteSet;
 use mendlake_domain::gap::Unrecoverable;
@@ -13,7 +14,7 @@ use mendlake_domain::status::SessionStatus;
 use mendlake_domain::symbol::Symbol;
 use mendlake_domain::watchlist::Watchlist;
 use mendlake_ports::control::{self, Control};
-use mendlake_ports::error::Result;
+use mendlake_ports::error::{Kind, Result};
 use mendlake_ports::sessions::Sessions;
 
 /// How many sessions back a symbol's longest quiet run is looked for.
@@ -75,13 +76,19 @@ impl History {
         Self(longest.into_iter().collect())
     }
 
-    /// The history of the last sessions before `on`.
+    /// The history of the last sessions before `on`. One whose statuses are damaged tells nothing; its own reconciliation
+    /// says that they are.
     pub(crate) async fn before(lake: &impl Sessions, schedule: &Schedule, on: NaiveDate) -> Result<Self> {
         let sessions = schedule.sessions_before(on, HISTORY_SESSIONS);
-        let (Some(newest), Some(oldest)) = (sessions.first(), sessions.last()) else {
-            return Ok(Self::default());
-        };
-        Ok(Self::told(lake.current(oldest.on, newest.on).await?))
+        let mut told = Vec::new();
+        for current in join_all(sessions.iter().map(|session| lake.current(session.on, session.on))).await {
+            match current {
+                Ok(statuses) => told.extend(statuses),
+                Err(error) if error.kind == Kind::Corrupt => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self::told(told))
     }
 
     /// What these statuses tell.

@@ -23,7 +23,7 @@ pub use audit::{AuditReport, audit};
 pub use calls::CANDLE_ENDPOINT;
 pub use learn::{LearnReport, MANUAL, enter};
 pub use listing::{OpenRun, open_runs};
-pub use pricing::{Barred, Price, price};
+pub use pricing::{Asks, Barred, Price, price};
 pub use probe::{Entitlement, Probe, probe, probe_source};
 pub use reconcile::{ReconcileReport, Window, reconcile};
 pub use replay::{MOST_CALLS, Patience, ReplayReport, replay};

@@ -42,15 +42,24 @@ pub enum Barred {
     NotInPlan,
 }
 
+/// Whose keys the calls are made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// Those that whoever looks can read.
+    Looker,
+    /// Those of a stack's function, which a person need not be allowed to read.
+    Function,
+}
+
 /// Prices calls as things stand now.
-pub async fn price(place: &impl Place, settings: &Settings, calls: usize) -> Result<Price> {
+pub async fn price(place: &impl Place, settings: &Settings, calls: usize, asks: Asks) -> Result<Price> {
     let now = place.clock().now().minute();
     let context = Context::load(place.lake(), settings).await?;
     let in_session = context.schedule.session_of(now).map_err(out_of_range)?.is_some();
     let mut barred = BTreeMap::new();
     for source in place.candles() {
         let state = place.ledger().state(source.name(), CANDLE_ENDPOINT).await?;
-        if let Some(why) = why_barred(&state, &source.key_version().await) {
+        if let Some(why) = why_barred(&state, &source.key_version().await, asks) {
             barred.insert(source.name().clone(), why);
             continue;
         }
@@ -64,12 +73,15 @@ pub async fn price(place: &impl Place, settings: &Settings, calls: usize) -> Res
     Ok(Price { calls, source: None, barred, calls_a_minute: 0, minutes: None })
 }
 
-/// Why a source in this state may not be asked with a key of this version, which is empty where no key could be read.
-fn why_barred(state: &SourceState, key_version: &str) -> Option<Barred> {
+/// Why a source in this state may not be asked with a key of this version, which is empty where no key could be read. Of a key
+/// that only the function reads, what is known is what it found last.
+fn why_barred(state: &SourceState, key_version: &str, asks: Asks) -> Option<Barred> {
+    let is_unread = key_version.is_empty();
+    let is_judged = is_unread || state.key_version == key_version;
     match state.health {
-        _ if key_version.is_empty() => Some(Barred::KeyUnread),
-        Health::Denied if state.key_version == key_version => Some(Barred::KeyRefused),
-        Health::NotEntitled if state.key_version == key_version => Some(Barred::NotInPlan),
+        _ if is_unread && asks == Asks::Looker => Some(Barred::KeyUnread),
+        Health::Denied if is_judged => Some(Barred::KeyRefused),
+        Health::NotEntitled if is_judged => Some(Barred::NotInPlan),
         Health::Good | Health::Denied | Health::NotEntitled => None,
     }
 }
@@ -81,12 +93,18 @@ mod tests {
     #[test]
     fn a_source_is_barred_for_what_is_wrong_with_the_key_there_is() {
         let state = |health| SourceState { health, key_version: "1".into(), ..SourceState::default() };
-        assert_eq!(why_barred(&state(Health::Good), "1"), None);
-        assert_eq!(why_barred(&state(Health::Denied), "1"), Some(Barred::KeyRefused));
-        assert_eq!(why_barred(&state(Health::NotEntitled), "1"), Some(Barred::NotInPlan));
-        for health in [Health::Good, Health::Denied, Health::NotEntitled] {
-            assert_eq!(why_barred(&state(health), "2"), None, "{health:?}: another key");
-            assert_eq!(why_barred(&state(health), ""), Some(Barred::KeyUnread), "{health:?}");
+        let healths = [
+            (Health::Good, None),
+            (Health::Denied, Some(Barred::KeyRefused)),
+            (Health::NotEntitled, Some(Barred::NotInPlan)),
+        ];
+        for (health, barred) in healths {
+            for asks in [Asks::Looker, Asks::Function] {
+                assert_eq!(why_barred(&state(health), "1", asks), barred);
+                assert_eq!(why_barred(&state(health), "2", asks), None, "{health:?}: another key");
+            }
+            assert_eq!(why_barred(&state(health), "", Asks::Looker), Some(Barred::KeyUnread), "{health:?}");
+            assert_eq!(why_barred(&state(health), "", Asks::Function), barred, "{health:?}: what the function found");
         }
     }
 }

@@ -156,17 +156,20 @@ pub async fn reconcile(place: &impl Place, settings: &Settings, window: Window) 
     let horizon = to;
     let mut work =
         Work { place, settings, context, now, window, horizon, landed_through, last_through, sources, report };
-    let mut unreadable = None;
+    let (mut unreadable, mut damaged) = (None, Vec::new());
     for session in work.sessions().await? {
         match work.session(session).await {
             // One damaged object must not keep other sessions from healing. The run is not complete: it is not recorded, and
             // the next one looks as far back.
-            Err(error) if error.kind == Kind::Corrupt => drop(unreadable.get_or_insert((session.on, error))),
+            Err(error) if error.kind == Kind::Corrupt => {
+                damaged.push(session.on.to_string());
+                unreadable.get_or_insert(error);
+            }
             outcome => outcome?,
         }
     }
-    if let Some((on, error)) = unreadable {
-        let what = format!("reconcile session {on}, while every other one was looked at");
+    if let Some(error) = unreadable {
+        let what = format!("reconcile session {}, while every other one was looked at", damaged.join(", "));
         return Err(PortError::caused(Kind::Corrupt, what, error));
     }
     work.live().await?;

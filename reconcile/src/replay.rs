@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
 use mendlake_domain::calendar::Session;
 use mendlake_domain::coverage::MinuteSet;
 use mendlake_domain::gap::{Gap, OpenReason, Unrecoverable, Upheld, Verdict};
@@ -84,6 +85,9 @@ pub struct ReplayReport {
     /// Symbol-sessions that nobody looked at, since the time was over: the same again goes on with them.
     #[serde(default)]
     pub out_of_time: usize,
+    /// Sessions of which something is damaged, and what: nothing was done there. The others were gone through.
+    #[serde(default)]
+    pub unreadable: BTreeMap<NaiveDate, String>,
 }
 
 impl ReplayReport {
@@ -108,6 +112,7 @@ impl ReplayReport {
         self.records += other.records;
         self.not_expected.extend(other.not_expected);
         self.out_of_time += other.out_of_time;
+        self.unreadable.extend(other.unreadable);
     }
 }
 
@@ -119,6 +124,8 @@ fn add<K: Ord>(counts: &mut BTreeMap<K, usize>, others: BTreeMap<K, usize>) {
 
 /// Replays a task. Harmless to repeat; what is present is left alone, unless the task forces it. Sessions in which nobody
 /// watched any of its symbols cost no call to lake or ledger.
+///
+/// A session of which something is damaged is reported, and the others go on.
 ///
 /// `Rejected`: the range takes more than [`MOST_CALLS`], whatever the mode; the error says how many.
 pub async fn replay(
@@ -135,8 +142,8 @@ pub async fn replay(
     let mut sessions = sessions.map_err(out_of_range)?;
     sessions.retain(|(session, _)| session.open < settings.horizon(now));
     refuse_too_much(task, sessions.iter().map(|(_, symbols)| symbols.len()).sum())?;
-    let mut unreadable = None;
     for (session, symbols) in sessions {
+        let watched = symbols.clone();
         let history = match task.mode {
             Mode::Plan => Ok(History::default()),
             Mode::Apply => History::before(place.lake(), &context.schedule, session.on).await,
@@ -152,14 +159,14 @@ pub async fn replay(
         };
         match looked_at {
             // One damaged object must not keep the range's other sessions from healing.
-            Err(error) if error.kind == Kind::Corrupt => drop(unreadable.get_or_insert((session.on, error))),
+            Err(error) if error.kind == Kind::Corrupt => {
+                report.not_expected.retain(|symbol| !watched.contains(symbol));
+                report.unreadable.insert(session.on, error.chain());
+            }
             outcome => outcome?,
         }
     }
-    unreadable.map_or(Ok(report), |(on, error)| {
-        let what = format!("replay session {on}, while every other one of the range was looked at");
-        Err(PortError::caused(Kind::Corrupt, what, error))
-    })
+    Ok(report)
 }
 
 fn refuse_too_much(task: &ReplayTask, calls: usize) -> Result<()> {

@@ -108,12 +108,32 @@ fn a_footer_that_is_corrupt_is_named_whole_with_what_to_do_by_every_command_that
     says(&on_clock(&["coverage", "--session", "2026-11-25"]), 0, &["SPY"]);
     says(&on_clock(&["coverage", "--session", "2026-11-27"]), 1, &said);
     let replayed = on_clock(&["replay", "--session", "2026-11-27"]);
-    says(&replayed, 1, &[&said[..], &["replay session 2026-11-27, while every other one"]].concat());
+    says(&replayed, 3, &[&said[..], &["session 2026-11-27 was left out"]].concat());
+    let older = ["--from", "2026-11-24T15:00:00Z", "--to", "2026-11-24T15:10:00Z", "--why", "an older session still"];
+    says(&on_clock(&[&["watch", "backfill", "SPY"][..], &older].concat()), 0, &["10 minutes"]);
+    let range = ["--from", "2026-11-24T14:30:00Z", "--to", "2026-11-27T18:00:00Z", "--mode", "apply"];
+    let replayed = on_clock(&[&["replay"][..], &range].concat());
+    says(
+        &replayed,
+        3,
+        &[&said[..], &["session 2026-11-27 was left out", "10 rows from", "in what can be read"]].concat(),
+    );
     says(&on_clock(&["verify"]), 3, &[&said[1..3], &["1 of them corrupt", "not sound"]].concat());
     says(&on_clock(&["replay", "--session", "2026-11-25"]), 0, &["0 of 10 expected symbol-minutes missing"]);
     fs::write(&damaged, &bytes).expect("write");
     says(&on_clock(&["reconcile"]), 0, &[" 0 open"]);
     says(&on_clock(&["verify"]), 0, &["sound"]);
+}
+
+#[test]
+fn damaged_statuses_keep_no_other_session_from_healing() {
+    let (desk, vendors) = collected();
+    let on_clock = |words: &[&str]| desk.run(&vendors.on_clock(words));
+    let statuses = desk.lake().join("sessions/dt=2026-11-25");
+    fs::create_dir_all(&statuses).expect("folder");
+    fs::write(statuses.join("junk.parquet"), "junk").expect("write");
+    move_away(&objects(&desk)[1], &desk.path().join("lost"));
+    says(&on_clock(&["reconcile"]), 0, &["rows for", " 0 open"]);
 }
 
 #[test]

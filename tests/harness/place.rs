@@ -14,6 +14,7 @@ use mendlake_adapters::memory::queue::MemoryQueue;
 use mendlake_adapters::memory::stream::MemoryStream;
 use mendlake_adapters::settings::{QueueSettings, StreamSettings};
 use mendlake_adapters::vendor::Candles;
+use mendlake_ingest::Overlays;
 use mendlake_ports::place::Place;
 
 use crate::broken::{Broken, Sabotage};
@@ -70,6 +71,8 @@ pub struct SimPlace {
     ledger: Faulty<Broken<MemoryLedger>, SimFaults>,
     quotes: Faulty<SimFinnhub, SimFaults>,
     candles: Vec<Faulty<SimCandles, SimFaults>>,
+    /// What whoever samples keeps from one message to the next.
+    pub overlays: Overlays,
     /// What the vendors told.
     pub served: Arc<Served>,
     /// What truly happened.
@@ -111,6 +114,7 @@ impl SimPlace {
             quotes: Faulty::new(finnhub, faults.clone()),
             candles: candles.into_iter().map(|source| Faulty::new(source, faults.clone())).collect(),
             clock,
+            overlays: Overlays::default(),
             served,
             truth,
         }

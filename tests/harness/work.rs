@@ -7,7 +7,7 @@ use mendlake_domain::settings::Settings;
 use mendlake_domain::task::ReplayTask;
 use mendlake_domain::watchlist::Version;
 use mendlake_ingest::land::{land, park, reland};
-use mendlake_ingest::{Overlays, collect, request};
+use mendlake_ingest::{collect, request};
 use mendlake_ports::clock::Clock;
 use mendlake_ports::control::{self, Log};
 use mendlake_ports::error::Result;
@@ -86,7 +86,7 @@ pub async fn run(place: Arc<SimPlace>, settings: Settings, work: Work) -> Result
 
 async fn samples(place: &SimPlace, settings: &Settings, most: usize) -> Result<Done> {
     for delivery in place.live_queue().receive(most).await? {
-        if collect(place, settings, &Overlays::default(), &delivery.body).await.is_ok() {
+        if collect(place, settings, &place.overlays, &delivery.body).await.is_ok() {
             place.live_queue().acknowledge(&delivery.receipt).await?;
         }
     }

@@ -41,6 +41,15 @@ pub struct Vendor {
     pub key: Option<KeyFrom>,
 }
 
+/// Where Athena finds the lake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tables {
+    /// Glue's database.
+    pub database: String,
+    /// The workgroup that asks.
+    pub workgroup: String,
+}
+
 /// Everything a function is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -58,10 +67,9 @@ pub struct Config {
     pub live_queue_url: String,
     /// The replay queue's URL.
     pub replay_queue_url: String,
-    /// Glue's database with the lake's tables.
-    pub database: String,
-    /// The Athena workgroup of the morning's reconciliation.
-    pub workgroup: String,
+    /// Glue's database with the lake's tables, and the Athena workgroup of the morning's reconciliation; a stack of an older
+    /// release tells neither.
+    pub tables: Option<Tables>,
     /// Parameters of the stages.
     pub settings: Settings,
     /// Quotes and candles.
@@ -113,8 +121,7 @@ impl Config {
             shards: variables.number("MENDLAKE_SHARDS", 1, 1..=10_000)?,
             live_queue_url: variables.wanted("MENDLAKE_LIVE_QUEUE_URL")?,
             replay_queue_url: variables.wanted("MENDLAKE_REPLAY_QUEUE_URL")?,
-            database: variables.wanted("MENDLAKE_DATABASE")?,
-            workgroup: variables.wanted("MENDLAKE_WORKGROUP")?,
+            tables: variables.tables("MENDLAKE_DATABASE", "MENDLAKE_WORKGROUP"),
             finnhub: Vendor {
                 base_url: variables.url("MENDLAKE_FINNHUB_BASE_URL", finnhub::BASE_URL)?,
                 rate_limit: settings.rate_limit,
@@ -153,6 +160,10 @@ impl<F: Fn(&'static str) -> Option<String>> Variables<F> {
 
     fn wanted(&self, name: &'static str) -> Result<String, ConfigError> {
         self.0(name).ok_or(ConfigError::Missing(name))
+    }
+
+    fn tables(&self, database: &'static str, workgroup: &'static str) -> Option<Tables> {
+        Some(Tables { database: self.0(database)?, workgroup: self.0(workgroup)? })
     }
 
     fn stream(&self, name: &'static str) -> Result<StreamArn, ConfigError> {
@@ -212,8 +223,6 @@ mod tests {
             "MENDLAKE_TABLE",
             "MENDLAKE_LIVE_QUEUE_URL",
             "MENDLAKE_REPLAY_QUEUE_URL",
-            "MENDLAKE_DATABASE",
-            "MENDLAKE_WORKGROUP",
         ];
         let mut least: BTreeMap<_, _> = names.map(|name| (name, name.to_lowercase())).into();
         least.insert("MENDLAKE_STREAM_ARN", "arn:aws:kinesis:us-east-1:123456789012:stream/quotes".into());
@@ -228,7 +237,13 @@ mod tests {
     fn names_are_wanted_and_everything_else_has_a_default() {
         let config = read(&least()).expect("enough");
         assert_eq!((config.bucket.as_str(), config.shards), ("mendlake_bucket", 1));
-        assert_eq!((config.settings, config.finnhub.key), (Settings::default(), None));
+        assert_eq!((config.settings, config.finnhub.key, config.tables), (Settings::default(), None, None));
+        let mut more = least();
+        more.insert("MENDLAKE_DATABASE", "lake".into());
+        assert_eq!(read(&more).expect("half").tables, None);
+        more.insert("MENDLAKE_WORKGROUP", "lake-reconciler".into());
+        let tables = Tables { database: "lake".into(), workgroup: "lake-reconciler".into() };
+        assert_eq!(read(&more).expect("both").tables, Some(tables));
         for name in least().keys() {
             let mut fewer = least();
             fewer.insert(name, String::new());

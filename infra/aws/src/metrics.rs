@@ -9,6 +9,8 @@ use mendlake_ingest::{CollectReport, LandReport, RequestReport};
 use mendlake_reconcile::{ReconcileReport, ReplayReport, Window};
 use serde_json::{Map, Value, json};
 
+use crate::handlers::reconcile::SecondOpinion;
+
 /// The namespace of every metric.
 pub const NAMESPACE: &str = "mendlake";
 
@@ -107,9 +109,8 @@ pub fn landed(reports: &[LandReport]) -> Vec<Metric> {
     ]
 }
 
-/// Of a reconciliation: everything that alarms look at, zeros too. Symbols of which Athena says something else than the
-/// footers are disagreements too.
-pub fn reconciled(report: &ReconcileReport, differ: usize) -> Vec<Metric> {
+/// Of a reconciliation: everything that alarms look at, zeros too.
+pub fn reconciled(report: &ReconcileReport) -> Vec<Metric> {
     let denied =
         report.open_by_reason.iter().filter(|(reason, _)| matches!(reason.as_str(), "denied" | "not_entitled"));
     vec![
@@ -118,13 +119,18 @@ pub fn reconciled(report: &ReconcileReport, differ: usize) -> Vec<Metric> {
         count("ExpectedLive", report.expected_live),
         count("MissingLive", report.missing_live),
         seconds("LandingLag", report.landing_lag_s),
-        count("Disagreements", report.disagreements + differ),
+        count("Disagreements", report.disagreements),
         count("UnhealableGaps", denied.map(|(_, minutes)| minutes).sum()),
         count("UnknownSymbols", report.unknown_symbols.len()),
         count("CalendarContradictions", report.learned.as_ref().map_or(0, |learned| learned.contradictions.len())),
         count("ParkedBatches", report.parked),
         count("HourlyRuns", usize::from(report.window != Window::Near)),
     ]
+}
+
+/// Of the morning's second opinion: what it does not bear out is a disagreement too, and so is that there is none.
+pub fn second_opinion(opinion: &SecondOpinion) -> Vec<Metric> {
+    vec![count("Disagreements", opinion.disagreements())]
 }
 
 /// Of replays: what was healed, and what it took.

@@ -18,7 +18,7 @@ use mendlake_ports::error::Result;
 use mendlake_ports::place::Place;
 use mendlake_ports::secrets::Secrets;
 
-use crate::config::{Config, KeyFrom, Vendor};
+use crate::config::{Config, KeyFrom, Tables, Vendor};
 
 /// Copies of `replay` that may run at once, as the template says: they share half of the stream's write rate.
 const REPLAYS: u32 = 2;
@@ -26,9 +26,9 @@ const REPLAYS: u32 = 2;
 /// The first date of the tables, as their projection in the template has it.
 const FIRST_ON: chrono::NaiveDate = chrono::NaiveDate::from_ymd_opt(2000, 1, 1).expect("a date");
 
-/// Coverage by SQL, by a workgroup, from the stack's tables.
-pub fn athena(aws: &Aws, workgroup: &str, database: &str) -> AthenaCoverage {
-    AthenaCoverage::new(aws_sdk_athena::Client::new(aws.config()), workgroup, database, FIRST_ON)
+/// Coverage by SQL from the stack's tables.
+pub fn athena(aws: &Aws, tables: &Tables) -> AthenaCoverage {
+    AthenaCoverage::new(aws_sdk_athena::Client::new(aws.config()), &tables.workgroup, &tables.database, FIRST_ON)
 }
 
 /// Finnhub with keys from Secrets Manager.

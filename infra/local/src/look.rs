@@ -19,6 +19,7 @@ use mendlake_ports::runs::Runs;
 use mendlake_ports::sessions::Sessions;
 use mendlake_ports::set_aside::SetAside;
 use mendlake_ports::source_states::SourceStates;
+use mendlake_reconcile::Asks;
 
 use crate::clock::ScaledClock;
 use crate::lock;
@@ -63,6 +64,8 @@ pub trait Objects: Sync {
 pub struct Manner {
     /// How often a session is looked at while its end is waited for. On AWS a look costs a request.
     pub look_ms: i64,
+    /// Whose keys replays are made with.
+    pub asks: Asks,
     /// What to do where nothing was reconciled yet.
     pub never_reconciled: &'static str,
     /// What to do where the last reconciliation is too long ago.
@@ -84,6 +87,7 @@ pub struct Manner {
 /// On one machine.
 const HERE: Manner = Manner {
     look_ms: 1_000,
+    asks: Asks::Looker,
     never_reconciled: "start `mendlake run`",
     stale: "start `mendlake run`, or where it runs see what `mendlake reconcile` says is in its way",
     heals: "`mendlake run` heals them, `mendlake replay --mode apply` does so at once",

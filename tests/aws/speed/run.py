@@ -54,8 +54,6 @@ class Place:
             "MENDLAKE_STREAM_ARN": stream,
             "MENDLAKE_LIVE_QUEUE_URL": queue("live"),
             "MENDLAKE_REPLAY_QUEUE_URL": queue("replay"),
-            "MENDLAKE_DATABASE": "lake",
-            "MENDLAKE_WORKGROUP": "reconciler",
             "MENDLAKE_CALENDAR": "always",
             "MENDLAKE_FINNHUB_SECRET": "",
             "MENDLAKE_ALPACA_SECRET": "",

@@ -38,11 +38,11 @@ NAMES = {
 }
 
 
-# Resources that CloudFormation gives no ARN of: those of Athena and Glue, named from the template's own. Of Glue's catalog there is
-# one an account.
+# Resources that CloudFormation gives no ARN of: those of Athena and Glue, named from the template's own. Of Glue's catalog, and of the
+# database that Athena looks at in each query, there is one an account.
 NAMED = re.compile(
     r"arn:\$\{AWS::Partition\}:(?:athena|glue):\$\{AWS::Region\}:\$\{AWS::AccountId\}:"
-    r"(catalog|(?:workgroup|database)/\$\{\w+\}|table/\$\{\w+\}/\$\{\w+\})"
+    r"(catalog|database/default|(?:workgroup|database)/\$\{\w+\}|table/\$\{\w+\}/\$\{\w+\})"
 )
 
 

@@ -1,20 +1,23 @@
 //! The function `reconcile`.
 
+use mendlake_aws::handlers::reconcile::{self, Reconciled};
 use mendlake_aws::place::{self, Writes};
-use mendlake_aws::{handlers, metrics, start};
+use mendlake_aws::{metrics, start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let function = start::function(Writes::Live).await?;
-    let (aws, config) = (&function.aws, &function.config);
-    let athena = place::athena(aws, &config.workgroup, &config.database);
+    let athena = function.config.tables.as_ref().map(|tables| place::athena(&function.aws, tables));
     start::serve(async |payload, deadline| {
-        let (place, settings) = (&function.place, function.settings());
-        let reconciled = handlers::reconcile::handle(place, settings, Some(&athena), deadline, payload).await?;
-        let differ = reconciled.athena.as_ref().map_or(0, |opinion| opinion.differ.len());
-        function.emit(&metrics::reconciled(&reconciled.report, differ));
-        function.note("reconcile", &reconciled);
-        Ok(reconciled)
+        let report = reconcile::handle(&function.place, function.settings(), payload).await?;
+        function.emit(&metrics::reconciled(&report));
+        function.note("reconcile", &report);
+        let opinion = reconcile::second_opinion(&function.place, athena.as_ref(), deadline, &report).await;
+        if let Some(opinion) = &opinion {
+            function.emit(&metrics::second_opinion(opinion));
+            function.note("second opinion", opinion);
+        }
+        Ok(Reconciled { report, opinion })
     })
     .await
 }

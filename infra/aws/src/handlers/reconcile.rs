@@ -15,6 +15,9 @@ use super::{hand_back_at, read};
 /// Over how many minutes Athena is asked each morning, whatever the run looked at: a week, that its price stays one.
 const OPINION_MIN: i64 = 7 * 24 * 60;
 
+/// Kept for stopping a query that takes too long.
+const STOPS_FOR_MS: i64 = 5_000;
+
 /// What is to be reconciled.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,58 +26,68 @@ pub(super) struct Wanted {
     window: Window,
 }
 
-/// What a reconciliation found and did, and each morning what Athena says of the lake.
+/// What Athena says of the lake beside the footers.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondOpinion {
+    /// What it says.
+    Athena(Opinion),
+    /// Why it gave no answer. The reconciliation is whole without it.
+    AthenaUnasked(String),
+}
+
+impl SecondOpinion {
+    /// How much it does not bear out: symbols that differ, or that there is none.
+    pub fn disagreements(&self) -> usize {
+        match self {
+            Self::Athena(opinion) => opinion.differ.len(),
+            Self::AthenaUnasked(_) => 1,
+        }
+    }
+}
+
+/// A reconciliation's report, and each morning what Athena says of the lake.
 #[derive(Debug, Serialize)]
 pub struct Reconciled {
     /// What was found and done.
     #[serde(flatten)]
     pub report: ReconcileReport,
-    /// What Athena says, where it was asked and answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub athena: Option<Opinion>,
-    /// Why Athena gave no answer. The reconciliation is whole without it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub athena_unasked: Option<String>,
+    /// What Athena says, where it was to be asked.
+    #[serde(flatten)]
+    pub opinion: Option<SecondOpinion>,
 }
 
 /// Reconciles a window that ends now: `{"window":"near"}`, `"hourly"` or `"morning"`. Running out of time anywhere is
-/// harmless: the next run begins anew. In the morning Athena is asked for a second opinion, whose failure fails nothing.
-pub async fn handle(
-    place: &impl Place,
-    settings: &Settings,
-    athena: Option<&AthenaCoverage>,
-    deadline: Timestamp,
-    payload: Value,
-) -> Result<Reconciled> {
-    let window = wanted(payload)?.window;
-    let report = reconcile(place, settings, window).await?;
-    let mut reconciled = Reconciled { report, athena: None, athena_unasked: None };
-    if window == Window::Morning
-        && let Some(athena) = athena
-        && let Some((from, to)) = opinion_range(&reconciled.report)
-    {
-        let asked = athena.opinion(place.clock(), place.lake(), from, to);
-        match clock::by(place.clock(), hand_back_at(deadline), asked).await {
-            Some(Ok(opinion)) => reconciled.athena = Some(opinion),
-            Some(Err(error)) => reconciled.athena_unasked = Some(error.chain()),
-            None => reconciled.athena_unasked = Some("the function's time is over".to_owned()),
-        }
-        warn_of(&reconciled);
-    }
-    Ok(reconciled)
+/// harmless: the next run begins anew.
+pub async fn handle(place: &impl Place, settings: &Settings, payload: Value) -> Result<ReconcileReport> {
+    reconcile(place, settings, wanted(payload)?.window).await
 }
 
-/// Says what a person should look at.
-fn warn_of(reconciled: &Reconciled) {
-    const RUNBOOK: &str = "LedgerDisagrees";
-    if let Some(Opinion { differ, .. }) = &reconciled.athena
-        && !differ.is_empty()
-    {
-        tracing::warn!(runbook = RUNBOOK, symbols = ?differ, "Athena says something else than the footers");
+/// In the morning, asks Athena about the last week of what was looked at. It fails nothing; a query that takes too long is
+/// stopped before the function is.
+pub async fn second_opinion(
+    place: &impl Place,
+    athena: Option<&AthenaCoverage>,
+    deadline: Timestamp,
+    report: &ReconcileReport,
+) -> Option<SecondOpinion> {
+    let (from, to) = opinion_range(report).filter(|_| report.window == Window::Morning)?;
+    let asked = async {
+        let athena = athena.ok_or("`MENDLAKE_DATABASE` or `MENDLAKE_WORKGROUP` is not set")?;
+        let until = hand_back_at(deadline);
+        let athena = athena.clone().until(until.plus_ms(-STOPS_FOR_MS));
+        let opinion = athena.opinion(place.clock(), place.lake(), from, to);
+        let opinion = clock::by(place.clock(), until, opinion).await.ok_or("the function's time is over")?;
+        opinion.map_err(|error| error.chain())
+    };
+    let opinion = match asked.await {
+        Ok(opinion) => SecondOpinion::Athena(opinion),
+        Err::<_, String>(why) => SecondOpinion::AthenaUnasked(why),
+    };
+    if opinion.disagreements() > 0 {
+        tracing::warn!(runbook = "LedgerDisagrees", ?opinion, "Athena does not bear out what the footers say");
     }
-    if let Some(why) = &reconciled.athena_unasked {
-        tracing::warn!(runbook = RUNBOOK, "there is no second opinion this morning, Athena failed: {why}");
-    }
+    Some(opinion)
 }
 
 /// The last week of what was looked at; `None` where nothing was.

@@ -32,7 +32,7 @@ use mendlake_domain::minute::Timestamp;
 use mendlake_ports::clock::Clock;
 use mendlake_ports::error::{Kind, PortError, Result, chain};
 
-use crate::config::Config;
+use crate::config::{Config, Tables};
 use crate::place::{self, AwsPlace, Writes};
 use invoke::Functions;
 pub use outputs::Outputs;
@@ -126,7 +126,8 @@ impl Stack {
 
     /// Coverage by SQL, through the tables and the workgroup that people use.
     pub fn athena(&self) -> AthenaCoverage {
-        place::athena(&self.aws, &self.outputs.people_workgroup, &self.outputs.database)
+        let Outputs { people_workgroup, database, .. } = &self.outputs;
+        place::athena(&self.aws, &Tables { database: database.clone(), workgroup: people_workgroup.clone() })
     }
 
     /// How many dead letters its queues hold.

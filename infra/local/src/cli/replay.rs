@@ -44,7 +44,7 @@ use crate::watching;
 ///
 /// Only the past can be replayed, and only what is expected: add a symbol's past with `mendlake watch backfill`. More than
 /// 4,500 calls are refused with their number: name a shorter range. Exit code 3 where something stays missing that was not
-/// given up, or with --force where a row was not replaced.
+/// given up or a session cannot be read, or with --force where a row was not replaced.
 #[derive(clap::Args)]
 pub struct Args {
     /// Whose minutes; every symbol that was ever watched where it is not said.
@@ -134,7 +134,13 @@ impl Replayed {
     /// Whether nothing is left of what was asked for. Where a replacement was asked for, something must have been expected.
     fn is_whole(&self) -> bool {
         let forced_nothing = self.not_replaced.is_some() && self.plan.expected == 0;
-        self.still_missing.unwrap_or(0) == 0 && self.not_replaced.unwrap_or(0) == 0 && !forced_nothing
+        let is_readable = self.unreadable().next().is_none();
+        is_readable && self.still_missing.unwrap_or(0) == 0 && self.not_replaced.unwrap_or(0) == 0 && !forced_nothing
+    }
+
+    /// Sessions of which something is damaged, and what.
+    fn unreadable(&self) -> impl Iterator<Item = (&NaiveDate, &String)> {
+        self.done.as_ref().unwrap_or(&self.plan).unreadable.iter()
     }
 }
 
@@ -248,7 +254,7 @@ impl Asked {
     ) -> Result<Replayed, Failure> {
         let still_missing = Some(still_missing(place, look, &self).await?);
         let not_replaced = if self.force { Some(there.not_replaced(look.lake(), &self).await?) } else { None };
-        let barred = price(place, look.settings(), plan.calls_planned).await?.barred;
+        let barred = price(place, look.settings(), plan.calls_planned, look.manner().asks).await?.barred;
         Ok(Replayed { done, still_missing, not_replaced, ..self.planned((plan, Price { barred, ..priced })) })
     }
 }
@@ -257,7 +263,7 @@ impl Asked {
 async fn priced(place: &impl Place, look: &impl Look, asked: &Asked) -> Result<(ReplayReport, Price), Failure> {
     let task = asked.task(Mode::Plan, look.clock().now());
     let plan = replay(place, look.settings(), &task, Patience::Minute).await?;
-    let price = price(place, look.settings(), plan.calls_planned).await?;
+    let price = price(place, look.settings(), plan.calls_planned, look.manner().asks).await?;
     Ok((plan, price))
 }
 
@@ -286,7 +292,11 @@ async fn alone(config: &Config, clock: &ClockArgs, reading: &Reading, asked: Ask
         bar.inc(1);
     }
     bar.finish_and_clear();
-    repair.reconcile(Window::Near).await?;
+    match repair.reconcile(Window::Near).await {
+        // The replay has told which session it could not read.
+        Err(error) if error.kind == Kind::Corrupt => {}
+        outcome => drop(outcome?),
+    }
     let applied = asked.applied(repair.place(), reading, priced, Some(done), &there).await?;
     drop(working.lock);
     Ok(applied)

@@ -13,7 +13,7 @@ use mendlake_domain::settings::Settings;
 use mendlake_domain::task::ReplayTask;
 use mendlake_ports::clock::Clock;
 use mendlake_ports::error::{Kind, PortError, Result};
-use mendlake_reconcile::{ReconcileReport, ReplayReport, Window};
+use mendlake_reconcile::{Asks, ReconcileReport, ReplayReport, Window};
 use serde_json::{json, to_value};
 
 use crate::clock::ScaledClock;
@@ -34,6 +34,7 @@ pub struct StackLook {
 /// On AWS.
 const ON_AWS: Manner = Manner {
     look_ms: 10_000,
+    asks: Asks::Function,
     never_reconciled: "the stack does so every hour at five past, `mendlake reconcile` with the same `--stack` does it now",
     stale: "runbooks/ReconcilerSilent.md says what to look at",
     heals: "the hourly reconciliation has them healed, `mendlake reconcile` with the same `--stack` does so now",

@@ -10,9 +10,9 @@ pub const NAME: &str = "mendlake.json";
 /// The version of a lake's layout this release writes, and the newest it reads.
 pub const VERSION: u32 = 1;
 
-/// What to do about a marker that is none: its instant is for people alone.
-const RESTORE: &str = "put back what it was, in S3 from its older version, or write `{\"v\":1,\"created_at\":\"2026-11-20T14:30:00.000Z\"}` \
-                       there with the day the lake was made";
+/// What to do about a marker that is none. On AWS the ledger knows a lake by this instant.
+const RESTORE: &str = "put back what it was, in S3 its older version; where that is lost, write `{\"v\":1,\"created_at\":\"2026-11-20T14:30:00.000Z\"}` \
+                       there with the instant the lake was made, which on AWS the ledger's item `lake` has in milliseconds";
 
 /// What the marker says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -40,8 +40,6 @@ pub(crate) async fn made(aws: &Aws, vendors: &str) -> Config {
             "MENDLAKE_STREAM_ARN" => &stream,
             "MENDLAKE_LIVE_QUEUE_URL" => &live,
             "MENDLAKE_REPLAY_QUEUE_URL" => &replay,
-            "MENDLAKE_DATABASE" => "lake",
-            "MENDLAKE_WORKGROUP" => "reconciler",
             "MENDLAKE_FINNHUB_BASE_URL" | "MENDLAKE_ALPACA_BASE_URL" => vendors,
             "MENDLAKE_FINNHUB_SECRET" => "finnhub",
             "MENDLAKE_ALPACA_SECRET" => "alpaca",

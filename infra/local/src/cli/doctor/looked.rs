@@ -83,7 +83,7 @@ fn silent(was_ever: bool, age_ms: i64, log: Option<&str>, advice: &str) -> Findi
     let age = times::stretch(age_ms);
     let found = match was_ever {
         true => format!("the last whole reconciliation was {age} ago, more than it should be"),
-        false => format!("the lake was made {age} ago, and no reconciliation has been whole since"),
+        false => format!("the lake was made {age} ago, and the ledger knows of no whole reconciliation"),
     };
     let log = log.map(|log| format!("its log group is `{log}`; ")).unwrap_or_default();
     Finding::wrong(LEDGER, found, format!("{log}{advice}"))
@@ -139,6 +139,6 @@ mod tests {
         assert!(finding.found.contains("3 h") && finding.found.contains("more than it should"), "{}", finding.found);
         assert_eq!(finding.advice.as_deref(), Some("its log group is `lake-ReconcileLog-1`; look there"));
         let never = silent(false, 3 * 3_600_000, None, "look there");
-        assert!(never.found.contains("since") && never.advice.as_deref() == Some("look there"), "{never:?}");
+        assert!(never.found.contains("knows of no") && never.advice.as_deref() == Some("look there"), "{never:?}");
     }
 }

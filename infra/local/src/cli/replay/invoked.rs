@@ -75,8 +75,11 @@ async fn landed(
         let left = replay(place, stack.settings(), &task, Patience::Minute).await?;
         // Rows that came otherwise count too: then the lake holds what it was to hold, whoever brought it.
         let healed_came = before.missing.saturating_sub(left.missing) >= healed;
-        let corrections_came = !asked.force
-            || there.len().saturating_sub(there.not_replaced(stack.lake(), asked).await?) >= done.corrected;
+        let corrected = match asked.force {
+            true => there.len().saturating_sub(there.not_replaced(stack.lake(), asked).await?),
+            false => before.suspects.saturating_sub(left.suspects),
+        };
+        let corrections_came = corrected >= done.corrected;
         if healed_came && corrections_came {
             break;
         }

@@ -12,7 +12,7 @@ use mendlake_domain::symbol::Symbol;
 use mendlake_domain::task::{Mode, ReplayTask};
 use mendlake_ports::clock::Clock;
 use mendlake_ports::control;
-use mendlake_ports::error::Result;
+use mendlake_ports::error::{Kind, Result};
 use mendlake_ports::lake::Lake;
 use mendlake_ports::place::Place;
 use mendlake_reconcile::{Patience, replay};
@@ -38,11 +38,19 @@ pub(super) async fn still_missing(
     for (session, _) in &asked.sessions {
         let Some(of_symbols) = given_up.get(&session.on) else { continue };
         let (from, to) = asked.part_of(session);
-        let coverage = look.lake().coverage(from, to).await?;
+        let coverage = readable(look.lake().coverage(from, to).await)?;
         let left = |(symbol, minutes): (&Symbol, &MinuteSet)| minutes.difference(&coverage.present(symbol)).len();
         without_rows += of_symbols.iter().map(left).sum::<usize>();
     }
     Ok(missing.saturating_sub(without_rows))
+}
+
+/// What was read, or nothing of a session that is damaged: the report names it.
+fn readable<T: Default>(read: Result<T>) -> Result<T> {
+    match read {
+        Err(error) if error.kind == Kind::Corrupt => Ok(T::default()),
+        read => read,
+    }
 }
 
 /// The rows that were there when a replacement was asked for.
@@ -68,7 +76,7 @@ impl There {
         for (session, symbols) in sessions {
             let (from, to) = asked.part_of(session);
             let to = to.min(settings.horizon(requested_at));
-            for StoredRow { row, .. } in StoredRow::current(lake.rows(symbols, from, to).await?) {
+            for StoredRow { row, .. } in StoredRow::current(readable(lake.rows(symbols, from, to).await)?) {
                 if !asked.list.watched(&row.symbol, row.minute, row.minute + 1).is_empty() {
                     there.minutes.entry((session.on, row.symbol.clone())).or_default().insert(row.minute);
                     if row.revision > latest {
@@ -91,7 +99,7 @@ impl There {
         for (session, symbols) in &asked.sessions {
             let (from, to) = asked.part_of(session);
             if symbols.iter().any(|symbol| self.minutes.contains_key(&(session.on, symbol.clone()))) {
-                let rows = StoredRow::current(lake.rows(symbols, from, to).await?);
+                let rows = StoredRow::current(readable(lake.rows(symbols, from, to).await)?);
                 replaced += rows.iter().filter(|stored| self.is_replaced(session.on, stored)).count();
             }
         }

@@ -15,6 +15,8 @@ pub(super) fn text(replayed: &Replayed) -> String {
         "  {missing} of {} expected symbol-minutes missing, {suspects} suspect rows\n",
         plan.expected
     ));
+    let unreadable = replayed.unreadable().map(|(on, why)| format!("  session {on} was left out: {why}\n"));
+    text.extend(unreadable);
     if !plan.not_expected.is_empty() {
         let names: Vec<&str> = plan.not_expected.iter().map(Symbol::as_str).collect();
         text.push_str(&format!("  nothing is expected of: {}\n", names.join(" ")));
@@ -78,6 +80,9 @@ fn ending(replayed: &Replayed) -> String {
     text.push_str(&match (still_missing, not_replaced) {
         (None, _) => "nothing was done: `--mode apply` does it\n".to_owned(),
         (Some(0), Some(1..)) => String::new(),
+        (Some(0), _) if replayed.unreadable().next().is_some() => {
+            "nothing is missing any more in what can be read: mend the rest, then run this again\n".to_owned()
+        }
         (Some(0), _) => "nothing is missing any more\n".to_owned(),
         (Some(left), _) => format!("{left} symbol-minutes are still missing: `mendlake gaps` says why\n"),
     });

@@ -52,6 +52,7 @@ pub struct AthenaCoverage {
     workgroup: String,
     database: String,
     first_on: NaiveDate,
+    until: Option<Timestamp>,
 }
 
 /// What a query answered.
@@ -69,7 +70,12 @@ impl AthenaCoverage {
     /// By a workgroup, which says where results go, from the database that has the table. `first_on` is the first date of the
     /// table's projection: before it Athena would answer that there is nothing.
     pub fn new(client: Client, workgroup: &str, database: &str, first_on: NaiveDate) -> Self {
-        Self { client, workgroup: workgroup.to_owned(), database: database.to_owned(), first_on }
+        Self { client, workgroup: workgroup.to_owned(), database: database.to_owned(), first_on, until: None }
+    }
+
+    /// The same, for whoever has time until then: a query that is not done is stopped.
+    pub fn until(self, until: Timestamp) -> Self {
+        Self { until: Some(until), ..self }
     }
 
     /// What the lake holds of minutes in `[from, to)`, of every symbol.
@@ -82,7 +88,7 @@ impl AthenaCoverage {
         }
         self.refuse_outside(clock.now(), from, to)?;
         let query_id = self.start(text(from, to)).await?;
-        let mut patience = Patience::from(clock.now());
+        let mut patience = Patience::new(clock.now(), self.until);
         let bytes = self.finished(clock, &mut patience, &query_id).await?;
         let rows = self.results(clock, &mut patience, &query_id).await?;
         let cells = |row: &'_ Row| -> Vec<Option<String>> {
@@ -133,8 +139,7 @@ impl AthenaCoverage {
             if !patience.pause(clock).await {
                 // What it would still scan is of no use. Where it cannot be stopped, the cut-off does.
                 let _ = self.client.stop_query_execution().query_execution_id(id).send().await;
-                let what =
-                    format!("wait for Athena's query `{id}`: not done after {MOST_WAIT_S} s, ask for fewer days");
+                let what = format!("wait for Athena's query `{id}`: not done in time, ask for fewer days");
                 return Err(PortError::new(Kind::Unavailable, what));
             }
         }
@@ -165,8 +170,9 @@ struct Patience {
 }
 
 impl Patience {
-    fn from(now: Timestamp) -> Self {
-        Self { until: now.plus_s(MOST_WAIT_S), pause_ms: FIRST_PAUSE_MS }
+    fn new(now: Timestamp, until: Option<Timestamp>) -> Self {
+        let most = now.plus_s(MOST_WAIT_S);
+        Self { until: until.map_or(most, |until| until.min(most)), pause_ms: FIRST_PAUSE_MS }
     }
 
     /// Waits; tells whether there is time left.

@@ -149,6 +149,11 @@ async fn a_query_that_never_ends_is_stopped_and_says_what_to_do() {
     let operations = operations(&log);
     assert_eq!(operations.last().map(String::as_str), Some("StopQueryExecution"));
     assert!(operations.len() < 80, "{}", operations.len());
+    let athena = athena.until(clock.now().plus_s(7));
+    let began = clock.now();
+    assert_eq!(athena.coverage(&clock, from, to).await.expect_err("never").kind, Kind::Unavailable);
+    assert_eq!(clock.now().ms_since(began), 7_000);
+    assert_eq!(log.asked().last().map(operation).as_deref(), Some("StopQueryExecution"));
 }
 
 #[tokio::test]

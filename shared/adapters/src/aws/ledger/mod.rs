@@ -99,7 +99,8 @@ impl<C> DynamoDbLedger<C> {
         }
         let what = format!(
             "use the table `{}` as the ledger of `{lake}`: it is of a lake made at {}, and this one was made at {created_at}. Name the \
-             stack's own bucket and table; where a lake was moved here on purpose, runbooks/deploy.md says how its ledger is told",
+             stack's own bucket and table; where the lake was moved here on purpose, or its `mendlake.json` was written anew, \
+             runbooks/deploy.md has the command that tells the ledger",
             self.table.name,
             Timestamp::from_epoch_ms(other),
         );
