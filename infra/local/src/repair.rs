@@ -53,7 +53,7 @@ impl Observer for Notes {
         self.log.observe(at, event);
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::Replayed(report) => noted.replayed.join(report.clone()),
+            Event::Replayed(report) => noted.replayed.join((**report).clone()),
             Event::Failed { stage, chain, .. } => noted.failed = Some(format!("{stage}: {chain}")),
             _ => {}
         }

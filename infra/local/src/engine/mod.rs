@@ -62,7 +62,7 @@ pub enum Event {
     /// A reconciliation.
     Reconciled(Box<ReconcileReport>),
     /// A replayed task.
-    Replayed(ReplayReport),
+    Replayed(Box<ReplayReport>),
     /// A stage failed; it will be tried again.
     Failed {
         /// The stage.

@@ -72,7 +72,7 @@ async fn work<P: Station, O: Observer>(shared: &Shared<P, O>, delivery: &Deliver
     match ReplayTask::parse(&delivery.body, place.clock().now()) {
         Ok(task) => {
             let report = replay(place, &shared.settings, &task, Patience::Minute).await?;
-            shared.observe(Event::Replayed(report));
+            shared.observe(Event::Replayed(Box::new(report)));
         }
         Err(error) => {
             let input = delivery.body.as_bytes();
