@@ -21,6 +21,7 @@ EMITTED = {
         ("LandingLag", "Seconds"), ("Disagreements", "Count"), ("UnhealableGaps", "Count"), ("UnknownSymbols", "Count"),
         ("CalendarContradictions", "Count"), ("ParkedBatches", "Count"), ("HourlyRuns", "Count"),
     ],
+    "second_opinion": [("Disagreements", "Count")],
     "replayed": [("HealedRows", "Count"), ("CorrectedRows", "Count"), ("ReplayCalls", "Count"), ("FailedReplayCalls", "Count")],
 }
 

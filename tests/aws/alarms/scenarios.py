@@ -179,6 +179,11 @@ LOUD = [
         Faults(disagreements=once("2026-11-21 03:05", 40)),
     ),
     Scenario(
+        "Athena differs one morning", "2026-11-20 12:00", "2026-11-21 12:00",
+        {"LedgerDisagrees": Fires("2026-11-21 07:35", "2026-11-21 07:40", back="2026-11-21 08:15")},
+        Faults(differ=once("2026-11-21 07:35", 3)),
+    ),
+    Scenario(
         "a batch is parked, and landed again after hours", *WHOLE_FRIDAY,
         {"BatchesParked": Fires("2026-11-20 11:20", "2026-11-20 11:30", "2026-11-20 15:00", "2026-11-20 15:10")},
         Faults(parked=lambda now: 2 * between("2026-11-20 11:20", "2026-11-20 15:00")(now)),

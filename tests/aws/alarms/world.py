@@ -49,6 +49,7 @@ class Faults:
     left_out: Callable = lambda now: 0
     rejects: Callable = lambda now: 0
     disagreements: Callable = lambda now: 0
+    differ: Callable = lambda now: 0
     contradictions: Callable = lambda now: 0
     unknown: Callable = lambda now: 0
     parked: Callable = lambda now: 0
@@ -92,7 +93,7 @@ class World:
         if local.minute == 5:
             self.run("Reconcile", now, self.reconcile, 1)
         if clock == (7, 35):
-            self.run("Reconcile", now, self.reconcile, 1)
+            self.run("Reconcile", now, self.morning)
 
     def run(self, function, now, work, *arguments):
         """Invokes a function. Failed asynchronous invocations are not tried again: the template says so."""
@@ -157,6 +158,11 @@ class World:
             ParkedBatches=self.faults.parked(started),
             HourlyRuns=hourly,
         )
+
+    def morning(self, started):
+        """The hourly run's work, and then Athena's opinion."""
+        self.reconcile(started, 1)
+        self.emit("second_opinion", started + self.faults.pace_s(started) + 20, Disagreements=self.faults.differ(started))
 
     def replay(self, now, minutes):
         """Replayed rows go through the stream as well; they have landed before the next run."""
