@@ -95,7 +95,8 @@ def for_the_stand_in():
     tests/aws/alarms evaluates all of them. It speaks no TLS, and the bucket's policy refuses every call without: it is left
     out too. It hands a schedule's input on as it is, without the instant; what it sends by itself has one. A parameter reaches its queue poller as text: the number is written out. A reference to a secret is its name
     there, and its ARN on AWS: roles name the ARN. It wants a right of its own for a batch of messages, which on AWS is that to send
-    one. Gives the names of what was left out."""
+    one. It does not know of which workgroup a query is, by whose name AWS judges questions about it. Gives the names of what was
+    left out."""
     template = yaml_parse((ROOT / "build/sam/template.yaml").read_text())
     resources = template["Resources"]
     left_out = [name for name, it in resources.items() if it["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in it["Properties"]]
@@ -107,7 +108,11 @@ def for_the_stand_in():
     arn = {"Fn::Sub": "arn:aws:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${FinnhubKey}-*"}
     for role in (it for it in resources.values() if it["Type"] == "AWS::IAM::Role"):
         for policy in role["Properties"]["Policies"]:
-            for statement in policy["PolicyDocument"]["Statement"]:
+            statements = policy["PolicyDocument"]["Statement"]
+            if any("athena:GetQueryExecution" in statement["Action"] for statement in statements):
+                asks = ["athena:GetQueryExecution", "athena:GetQueryResults"]
+                statements.append({"Effect": "Allow", "Action": asks, "Resource": "*"})
+            for statement in statements:
                 if "secretsmanager:GetSecretValue" in statement["Action"]:
                     statement["Resource"] = arn
                 if "sqs:SendMessage" in statement["Action"]:
