@@ -12,7 +12,7 @@ use mendlake_domain::quiet::LIQUID_QUIET_RUN;
 use mendlake_domain::quote::Basis;
 use mendlake_domain::settings::Settings;
 use mendlake_domain::symbol::Symbol;
-use mendlake_domain::task::{self, Mode, ReplayTask, SYMBOLS_A_TASK};
+use mendlake_domain::task::{self, CLOCKS_APART_MS, Mode, ReplayTask, SYMBOLS_A_TASK};
 use mendlake_ports::clock::Clock;
 use mendlake_ports::error::{Kind, PortError, Result};
 use mendlake_ports::gaps::{Gaps, VersionedGap, Write};
@@ -36,10 +36,6 @@ const CONFLICT_TRIES: usize = 4;
 
 /// Over how many minutes before the horizon live collection is judged.
 const LIVE_MIN: i64 = 15;
-
-/// Entries this much older than the last run may still be news: two machines' clocks disagree, and a run reads the logs
-/// some time after its *now*.
-const CLOCKS_APART_MS: i64 = 60_000;
 
 /// How far back a reconciliation looks, beside everything since the last completed run; and which gaps outside of that: near, where
 /// something is due; hourly, all but those that no plan includes; in the morning, every one.
@@ -197,6 +193,7 @@ fn begin(
     let begins = context.watchlist.begins().unwrap_or_else(|| now.minute());
     let Some(last) = last_through else { return begins };
     let unsettled = last.plus_ms(-settings.settle_ms).minute();
+    // Entries a little older than the last run may still be news: clocks differ, and a run reads the logs after its *now*.
     let backfilled = context.watchlist.backfilled_since(last.plus_ms(-CLOCKS_APART_MS));
     let since = now.plus_ms(-window.ms()).minute().min(unsettled);
     backfilled.map_or(since, |from| from.min(since)).max(begins)

@@ -16,8 +16,8 @@ pub const SYMBOLS_A_SAMPLE: usize = 25;
 /// The most symbols in one replay task. Each is at least one call, so a task stays within a minute's share.
 pub const SYMBOLS_A_TASK: usize = 25;
 
-/// How far the clock of whoever asks for a replay may be ahead of the one that reads the task: clocks that are kept differ by
-/// seconds, and what is further ahead outranks the corrections of other people.
+/// How far two machines' clocks may be apart: those that are kept differ by seconds. A replay that is asked for further ahead
+/// of whoever reads it would outrank the corrections of other people.
 pub const CLOCKS_APART_MS: i64 = 60_000;
 
 /// A message of the live queue: sample these symbols for this minute.

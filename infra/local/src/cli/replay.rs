@@ -293,8 +293,8 @@ async fn alone(config: &Config, clock: &ClockArgs, reading: &Reading, asked: Ask
     }
     bar.finish_and_clear();
     match repair.reconcile(Window::Near).await {
-        // The replay has told which session it could not read.
-        Err(error) if error.kind == Kind::Corrupt => {}
+        // What was asked for is told below all the same; the damaged session may be another.
+        Err(error) if error.kind == Kind::Corrupt => tracing::warn!("{}", error.chain()),
         outcome => drop(outcome?),
     }
     let applied = asked.applied(repair.place(), reading, priced, Some(done), &there).await?;
